@@ -1,0 +1,380 @@
+/* The whole state, checked from the ground up, and its digest.
+ *
+ * The audit believes only the ledger: it replays every posting from the first record on into books
+ * of its own, recomputes the chain, and then holds every stored balance, player and transaction
+ * against them. Memory: one entry for each account and player. */
+#include "statemachine/machine_private.h"
+
+#include <sodium.h>
+
+struct audit {
+    const struct state *state;
+    struct changes *books; /* TABLE_BALANCE: account and currency -> i64; TABLE_PLAYER: last seq;
+                              TABLE_CURRENCY: wide_sum of the stored balances */
+    uint8_t chain[HASH_BYTES];
+    uint64_t seq;
+    uint64_t n_transactions;
+};
+
+static int wrong(struct fault *fault, uint64_t seq, const char *what)
+{
+    return fault_set(fault, "audit: ledger record %llu: %s", (unsigned long long)seq, what);
+}
+
+/* A number in the audit's own books; zero when it was never written. */
+static int64_t book_get(const struct audit *a, enum store_table table, struct slice key)
+{
+    uint64_t hash = changes_hash(a->state->layers.hash_key, table, key);
+    const struct change *c = changes_get(a->books, table, key, hash);
+    struct cursor in;
+
+    if (c == NULL) {
+        return 0;
+    }
+    in = cursor_of(c->value, c->value_len);
+    return (int64_t)cursor_u64(&in);
+}
+
+static void book_put(struct audit *a, enum store_table table, struct slice key, int64_t number)
+{
+    uint8_t le[8];
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        le[i] = (uint8_t)((uint64_t)number >> (8 * i));
+    }
+    changes_put(a->books, table, key, changes_hash(a->state->layers.hash_key, table, key),
+                (struct slice){(const char *)le, sizeof le});
+}
+
+/* The sum over all stored accounts of a currency. */
+static void add_to_sum(struct audit *a, struct slice currency, int64_t minor)
+{
+    uint64_t hash = changes_hash(a->state->layers.hash_key, TABLE_CURRENCY, currency);
+    const struct change *c = changes_get(a->books, TABLE_CURRENCY, currency, hash);
+    wide_sum sum = 0;
+
+    if (c != NULL) {
+        memcpy(&sum, c->value, sizeof sum);
+    }
+    sum += minor;
+    changes_put(a->books, TABLE_CURRENCY, currency, hash,
+                (struct slice){(const char *)&sum, sizeof sum});
+}
+
+/* One side of a posting: what the record says of the balance after must be what we come to. */
+static int move(struct audit *a, const struct record *r, struct account account, int64_t change,
+                int64_t stated, struct fault *fault)
+{
+    char buffer[STORE_KEY_MAX];
+    struct slice key = balance_key(account, r->currency, buffer);
+    int64_t balance;
+
+    if (!money_add(book_get(a, TABLE_BALANCE, key), change, &balance) || balance != stated) {
+        return wrong(fault, r->seq, "a balance after a posting is not what the ledger adds up to");
+    }
+    if (account.kind == ACCOUNT_PLAYER && balance < 0) {
+        return wrong(fault, r->seq, "a player is below zero");
+    }
+    book_put(a, TABLE_BALANCE, key, balance);
+    return 0;
+}
+
+static int audit_postings(struct audit *a, const struct record *r, struct fault *fault)
+{
+    struct account player = {ACCOUNT_PLAYER, r->player};
+    char buffer[STORE_KEY_MAX];
+    int64_t of_player = 0;
+    int i;
+
+    for (i = 0; i < r->n_postings; i++) {
+        const struct posting *p = &r->postings[i];
+
+        if (move(a, r, p->debit, -p->amount_minor, p->debit_balance_minor, fault) != 0 ||
+            move(a, r, p->credit, p->amount_minor, p->credit_balance_minor, fault) != 0) {
+            return -1;
+        }
+        of_player += p->debit.kind == ACCOUNT_PLAYER || p->credit.kind == ACCOUNT_PLAYER
+                         ? p->amount_minor
+                         : 0;
+    }
+    if (of_player != r->amount_minor) {
+        return wrong(fault, r->seq, "its amount is not what its postings moved");
+    }
+    if (r->balance_minor != book_get(a, TABLE_BALANCE, balance_key(player, r->currency, buffer))) {
+        return wrong(fault, r->seq, "its balance is not the player's");
+    }
+    return 0;
+}
+
+/* A rollback that moved something is the one that its original's place names: there is only one
+ * such place, so nothing is reversed twice. */
+static int audit_rollback(const struct audit *a, const struct record *r, struct fault *fault)
+{
+    struct transaction original;
+    int rc;
+
+    if (r->type != COMMAND_ROLLBACK || r->n_postings == 0) {
+        return 0;
+    }
+    rc = state_transaction(a->state, r->principal, r->original, &original, fault);
+    if (rc < 0) {
+        return -1;
+    }
+    if (rc == 0 || original.rolled_by != r->seq) {
+        return wrong(fault, r->seq, "it reversed what is not marked as reversed by it");
+    }
+    return 0;
+}
+
+static int audit_record(struct audit *a, uint64_t seq, struct fault *fault)
+{
+    struct slice sealed;
+    struct record r;
+    uint8_t hash[HASH_BYTES];
+    int rc = state_sealed(a->state, seq, &sealed, fault);
+
+    if (rc < 0) {
+        return -1;
+    }
+    if (rc == 0) {
+        return wrong(fault, seq, "it is missing");
+    }
+    if (record_unseal(sealed.base, sealed.len, &r, fault) != 0) {
+        return wrong(fault, seq, "it can't be read");
+    }
+    record_hash(a->chain, sealed.base, sealed.len - 2 * HASH_BYTES, hash);
+    if (r.seq != seq || memcmp(r.prev_hash, a->chain, HASH_BYTES) != 0 ||
+        memcmp(r.hash, hash, HASH_BYTES) != 0) {
+        return wrong(fault, seq, "the hash chain is broken here: it was changed afterwards");
+    }
+    memcpy(a->chain, hash, HASH_BYTES);
+    if (r.previous != (uint64_t)book_get(a, TABLE_PLAYER, r.player)) {
+        return wrong(fault, seq, "its link is not the player's record before it");
+    }
+    book_put(a, TABLE_PLAYER, r.player, (int64_t)seq);
+    return audit_postings(a, &r, fault) != 0 ? -1 : audit_rollback(a, &r, fault);
+}
+
+static int audit_ledger(struct audit *a, struct fault *fault)
+{
+    uint64_t seq;
+
+    for (seq = 1; seq <= a->state->seq; seq++) {
+        if (audit_record(a, seq, fault) != 0) {
+            return -1;
+        }
+    }
+    if (memcmp(a->chain, a->state->hash, HASH_BYTES) != 0) {
+        return fault_set(fault, "audit: the head is not the last record's hash");
+    }
+    return 0;
+}
+
+/* Calls `each` for all of one table; *n counts them. */
+static int each_of(struct audit *a, enum store_table table,
+                   int (*each)(struct audit *a, struct slice key, struct slice value,
+                               struct fault *fault),
+                   uint64_t *n, struct fault *fault)
+{
+    struct scan scan;
+    struct slice key, value;
+    int rc;
+
+    *n = 0;
+    scan_open(&scan, &a->state->layers, table);
+    while ((rc = scan_next(&scan, &key, &value, fault)) == 1) {
+        rc = each(a, key, value, fault);
+        if (rc != 0) {
+            break;
+        }
+        (*n)++;
+    }
+    scan_close(&scan);
+    return rc;
+}
+
+static int audit_balance(struct audit *a, struct slice key, struct slice value, struct fault *fault)
+{
+    struct account account;
+    struct slice currency;
+    int64_t minor;
+
+    if (balance_decode(key, value, &account, &currency, &minor, fault) != 0) {
+        return -1;
+    }
+    if (minor != book_get(a, TABLE_BALANCE, key)) {
+        return fault_set(
+            fault, "audit: the balance of %.*s in %.*s is not what the ledger adds up to",
+            (int)account.name.len, account.name.base, (int)currency.len, currency.base);
+    }
+    add_to_sum(a, currency, minor);
+    return 0;
+}
+
+static int audit_player(struct audit *a, struct slice key, struct slice value, struct fault *fault)
+{
+    struct player p;
+    uint8_t i;
+
+    if (player_decode(value, &p, fault) != 0) {
+        return -1;
+    }
+    if (p.last_seq != (uint64_t)book_get(a, TABLE_PLAYER, key)) {
+        return fault_set(fault, "audit: player %.*s does not know its last record", (int)key.len,
+                         key.base);
+    }
+    for (i = 0; i < p.n_held; i++) {
+        struct account account = {ACCOUNT_PLAYER, key};
+        int64_t minor;
+
+        if (state_balance(a->state, account, p.held[i], &minor, fault) != 1) {
+            return fault_set(fault, "audit: player %.*s lacks a balance that it holds",
+                             (int)key.len, key.base);
+        }
+    }
+    return 0;
+}
+
+static int audit_transaction(struct audit *a, struct slice key, struct slice value,
+                             struct fault *fault)
+{
+    struct slice principal, id;
+    struct transaction t;
+    struct record r;
+
+    if (transaction_decode(key, value, &principal, &id, &t, fault) != 0) {
+        return -1;
+    }
+    if (t.seq != 0) {
+        if (state_record(a->state, t.seq, &r, fault) != 0) {
+            return -1;
+        }
+        if (!slice_equal(r.principal, principal) || !slice_equal(r.id, id)) {
+            return wrong(fault, t.seq, "the idempotency table names it for another id");
+        }
+        a->n_transactions++;
+    }
+    if (t.rolled_by != 0) {
+        if (state_record(a->state, t.rolled_by, &r, fault) != 0) {
+            return -1;
+        }
+        if (r.type != COMMAND_ROLLBACK || !slice_equal(r.principal, principal) ||
+            !slice_equal(r.original, id)) {
+            return wrong(fault, t.rolled_by, "it is said to roll back what it does not name");
+        }
+    }
+    return 0;
+}
+
+static int audit_tables(struct audit *a, struct fault *fault)
+{
+    uint64_t n;
+    size_t n_books;
+
+    if (each_of(a, TABLE_BALANCE, audit_balance, &n, fault) != 0) {
+        return -1;
+    }
+    changes_of(a->books, TABLE_BALANCE, &n_books);
+    if (n != n_books) {
+        return fault_set(fault, "audit: %llu balances are stored, the ledger makes %zu",
+                         (unsigned long long)n, n_books);
+    }
+    if (each_of(a, TABLE_PLAYER, audit_player, &n, fault) != 0 ||
+        each_of(a, TABLE_TRANSACTION, audit_transaction, &n, fault) != 0) {
+        return -1;
+    }
+    if (a->n_transactions != a->state->seq) {
+        return fault_set(fault, "audit: %llu ids were decided, the ledger has %llu records",
+                         (unsigned long long)a->n_transactions, (unsigned long long)a->state->seq);
+    }
+    return 0;
+}
+
+static int audit_sums(const struct audit *a, struct fault *fault)
+{
+    size_t n, i;
+    struct change *const *sums = changes_of(a->books, TABLE_CURRENCY, &n);
+
+    for (i = 0; i < n; i++) {
+        wide_sum sum;
+
+        memcpy(&sum, sums[i]->value, sizeof sum);
+        if (sum != 0) {
+            return fault_set(fault, "audit: the balances in %.*s do not sum to zero",
+                             (int)sums[i]->key_len, sums[i]->key);
+        }
+    }
+    return 0;
+}
+
+int machine_audit(struct machine *m, struct fault *fault)
+{
+    struct audit a = {.state = &m->state};
+    int rc;
+
+    a.books = changes_new();
+    rc = machine_invariants(m, fault);
+    if (rc == 0) {
+        rc = audit_ledger(&a, fault);
+    }
+    if (rc == 0) {
+        rc = audit_tables(&a, fault);
+    }
+    if (rc == 0) {
+        rc = audit_sums(&a, fault);
+    }
+    changes_free(a.books);
+    return rc;
+}
+
+static void digest_part(crypto_generichash_state *hash, const void *data, size_t len)
+{
+    uint8_t le[4];
+    int i;
+
+    /* Lengths keep ("ab", "c") and ("a", "bc") apart. */
+    for (i = 0; i < 4; i++) {
+        le[i] = (uint8_t)(len >> (8 * i));
+    }
+    crypto_generichash_update(hash, le, sizeof le);
+    crypto_generichash_update(hash, data, len);
+}
+
+/* Of all tables but meta, which says what the last checkpoint was; what meta stands for is taken
+ * from the state itself. */
+int machine_digest(struct machine *m, uint8_t digest[HASH_BYTES], struct fault *fault)
+{
+    const struct state *s = &m->state;
+    crypto_generichash_state hash;
+    struct bytes head;
+    uint8_t t;
+
+    bytes_init(&head);
+    bytes_append_u64(&head, m->applied_index);
+    bytes_append_u64(&head, s->clock_ms);
+    bytes_append_u64(&head, s->directory);
+    bytes_append_u64(&head, s->seq);
+    bytes_append(&head, s->hash, HASH_BYTES);
+    crypto_generichash_init(&hash, NULL, 0, HASH_BYTES);
+    digest_part(&hash, head.base, head.len);
+    bytes_release(&head);
+    for (t = TABLE_META + 1; t < TABLE_COUNT; t++) {
+        struct scan scan;
+        struct slice key, value;
+        int rc;
+
+        digest_part(&hash, &t, 1);
+        scan_open(&scan, &s->layers, (enum store_table)t);
+        while ((rc = scan_next(&scan, &key, &value, fault)) == 1) {
+            digest_part(&hash, key.base, key.len);
+            digest_part(&hash, value.base, value.len);
+        }
+        scan_close(&scan);
+        if (rc != 0) {
+            return -1;
+        }
+    }
+    crypto_generichash_final(&hash, digest, HASH_BYTES);
+    return 0;
+}

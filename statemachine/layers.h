@@ -1,0 +1,67 @@
+/* The three layers of the state: changes since the last checkpoint, the frozen changes that are
+ * being written, and the store. A look-up goes through them in that order; a scan merges them.
+ *
+ * Loop thread, but for layers_write. */
+#ifndef FLORIN_LAYERS_H
+#define FLORIN_LAYERS_H
+
+#include "statemachine/changes.h"
+
+struct layers {
+    struct store store;
+    struct changes *active;
+    struct changes *other; /* frozen, or empty and waiting for its turn */
+    bool frozen;
+    uint8_t hash_key[CHANGES_HASH_KEY_BYTES];
+};
+
+/* Borrows the store: whoever opened it closes it, after layers_close. */
+void layers_open(struct layers *l, struct store store,
+                 const uint8_t hash_key[CHANGES_HASH_KEY_BYTES]);
+void layers_close(struct layers *l);
+
+/* 1 found, 0 not, -1 the store failed. The value borrows until the next put of the same key or
+ * layers_thaw. */
+int layers_get(const struct layers *l, enum store_table table, struct slice key,
+               struct slice *value, struct fault *fault);
+
+/* Copies both. */
+void layers_put(struct layers *l, enum store_table table, struct slice key, struct slice value);
+
+/* Changes become the frozen ones, and a new set begins. Nothing may be frozen already. */
+void layers_freeze(struct layers *l);
+
+/* Commits the frozen set. Any one thread, while the loop goes on reading and putting. */
+int layers_write(struct layers *l, struct fault *fault);
+
+/* The frozen set is in the store: see the store's new state, drop the set. */
+int layers_thaw(struct layers *l, struct fault *fault);
+
+/* Memory held by changes, in bytes: all, and those not frozen. */
+size_t layers_size(const struct layers *l);
+size_t layers_active_size(const struct layers *l);
+
+/* One table in the order of its keys, whatever layer a key's newest value is in. Nothing may be put
+ * and no checkpoint may end while a scan is open.
+ *
+ *   scan_open(&scan, l, TABLE_PLAYER);
+ *   while ((rc = scan_next(&scan, &key, &value, fault)) == 1) ...
+ *   scan_close(&scan); */
+struct scan {
+    const struct layers *layers;
+    enum store_table table;
+    struct change **lists[2]; /* sorted: active, frozen */
+    size_t n[2];
+    size_t at[2];
+    bool in_store; /* the store may have more */
+    struct slice store_key, store_value;
+    uint8_t last[STORE_KEY_MAX + 1]; /* where the store is searched from */
+    size_t last_len;
+};
+
+void scan_open(struct scan *scan, const struct layers *l, enum store_table table);
+/* 1 and the next pair (borrowed), 0 at the end, -1 the store failed. */
+int scan_next(struct scan *scan, struct slice *key, struct slice *value, struct fault *fault);
+void scan_close(struct scan *scan);
+
+#endif

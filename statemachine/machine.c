@@ -1,0 +1,228 @@
+/* The machine's life: open, entries, clock, head, close. The rules are in rules_*.c.
+ *
+ * Guarantee: what a command does depends on the state, the command's bytes and the entry's time and
+ * on nothing else. An entry counts as applied when machine_end_entry has said so; a checkpoint
+ * never holds half an entry. */
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "statemachine/machine_private.h"
+
+int machine_open(struct machine **machine, struct store store,
+                 const struct machine_options *options, struct fault *fault)
+{
+    struct machine *m = calloc(1, sizeof *m);
+
+    static_assert(sizeof options->hash_key == CHANGES_HASH_KEY_BYTES, "same key");
+    *machine = NULL;
+    if (m == NULL) {
+        return fault_set(fault, "state machine: out of memory");
+    }
+    m->options = *options;
+    bytes_init(&m->records);
+    /* sodium_init chooses the fast hash for this processor; it may be called many times. */
+    if (sodium_init() < 0) {
+        free(m);
+        return fault_set(fault, "state machine: libsodium can't be initialised");
+    }
+    if (state_open(&m->state, store, options->hash_key, &m->applied_index, fault) != 0) {
+        state_close(&m->state);
+        free(m);
+        return -1;
+    }
+    m->durable_index = m->applied_index;
+    *machine = m;
+    return 0;
+}
+
+void machine_close(struct machine *m)
+{
+    struct store store;
+
+    if (m == NULL) {
+        return;
+    }
+    store = m->state.layers.store;
+    state_close(&m->state);
+    store.close(store.impl);
+    bytes_release(&m->records);
+    free(m);
+}
+
+uint64_t machine_applied_index(const struct machine *m)
+{
+    return m->applied_index;
+}
+
+static int check_index(struct machine *m, uint64_t index, struct fault *fault)
+{
+    if (m->broken) {
+        return fault_set(fault, "state machine: it is broken and applies nothing any more");
+    }
+    if (index != m->applied_index + 1) {
+        m->broken = true;
+        return fault_set(fault, "state machine: entry %llu came after entry %llu",
+                         (unsigned long long)index, (unsigned long long)m->applied_index);
+    }
+    return 0;
+}
+
+static int decide(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
+{
+    switch (c->type) {
+    case COMMAND_BET:
+    case COMMAND_WIN:
+    case COMMAND_ROLLBACK:
+    case COMMAND_DEPOSIT:
+        return rules_money(s, c, d, fault);
+    case COMMAND_CURRENCY_CREATE:
+        return rules_currency_create(s, c, d, fault);
+    case COMMAND_PRINCIPAL_CREATE:
+        return rules_principal_create(s, c, d, fault);
+    case COMMAND_KEY_CREATE:
+        return rules_key_create(s, c, d, fault);
+    case COMMAND_PLAYER_CREATE:
+        return rules_player_create(s, c, d, fault);
+    }
+    return fault_set(fault, "state machine: command type %u has no rule", (unsigned)c->type);
+}
+
+static void answer(const struct decision *d, uint64_t clock_ms, struct bytes *out)
+{
+    struct outcome o;
+
+    o.verdict = d->verdict;
+    o.replayed = d->replayed;
+    o.has_record = d->has_record;
+    o.balance_now_minor = d->balance_now_minor;
+    o.conflicts = d->conflicts;
+    o.at_ms = clock_ms;
+    outcome_encode_sealed(&o, d->sealed, out);
+}
+
+int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const void *command,
+                  size_t len, struct bytes *outcome, struct fault *fault)
+{
+    struct command c;
+    struct decision d = {.verdict = VERDICT_APPLIED};
+
+    if (index <= m->applied_index) {
+        return 0;
+    }
+    if (check_index(m, index, fault) != 0) {
+        return -1;
+    }
+    m->in_entry = true;
+    if (time_ms > m->state.clock_ms) {
+        m->state.clock_ms = time_ms;
+    }
+    if (command_decode(command, len, &c, fault) != 0 || decide(&m->state, &c, &d, fault) != 0) {
+        m->broken = true;
+        return -1;
+    }
+    if (outcome != NULL) {
+        answer(&d, m->state.clock_ms, outcome);
+    }
+    return 0;
+}
+
+int machine_end_entry(struct machine *m, uint64_t index, struct fault *fault)
+{
+    if (index <= m->applied_index) {
+        return 0;
+    }
+    if (check_index(m, index, fault) != 0) {
+        return -1;
+    }
+    m->applied_index = index;
+    m->in_entry = false;
+    return 0;
+}
+
+void machine_head(const struct machine *m, uint8_t check[MACHINE_CHECK_BYTES])
+{
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        check[i] = (uint8_t)(m->state.seq >> (8 * i));
+    }
+    memcpy(check + 8, m->state.hash, HASH_BYTES);
+}
+
+int machine_check(struct machine *m, const uint8_t check[MACHINE_CHECK_BYTES], struct fault *fault)
+{
+    static const uint8_t start[HASH_BYTES] = {0};
+    struct cursor in = cursor_of(check, MACHINE_CHECK_BYTES);
+    uint64_t seq = cursor_u64(&in);
+    const uint8_t *theirs = cursor_take(&in, HASH_BYTES);
+    const uint8_t *ours = start;
+    struct record r;
+
+    if (seq > m->state.seq) {
+        return fault_set(
+            fault,
+            "this replica differs from its leader: the leader's ledger had %llu records "
+            "at this point, ours has %llu; rebuild this node from the others",
+            (unsigned long long)seq, (unsigned long long)m->state.seq);
+    }
+    if (seq > 0) {
+        if (state_record(&m->state, seq, &r, fault) != 0) {
+            return -1;
+        }
+        ours = r.hash;
+    }
+    if (memcmp(ours, theirs, HASH_BYTES) != 0) {
+        return fault_set(fault,
+                         "this replica differs from its leader: ledger record %llu has another "
+                         "hash; rebuild this node from the others",
+                         (unsigned long long)seq);
+    }
+    return 0;
+}
+
+uint64_t machine_sequence(const struct machine *m)
+{
+    return m->state.seq;
+}
+
+uint64_t machine_clock_ms(const struct machine *m)
+{
+    return m->state.clock_ms;
+}
+
+uint64_t machine_directory_version(const struct machine *m)
+{
+    return m->state.directory;
+}
+
+static int wrong(struct fault *fault, const char *what)
+{
+    return fault_set(fault, "state machine: an invariant is broken: %s", what);
+}
+
+int machine_invariants(const struct machine *m, struct fault *fault)
+{
+    const struct state *s = &m->state;
+    struct record r;
+    size_t i;
+
+    if (m->broken) {
+        return wrong(fault, "a command failed before");
+    }
+    for (i = 0; i < s->n_currencies; i++) {
+        if (s->currencies[i].sum != 0) {
+            return wrong(fault, "a currency's balances do not sum to zero");
+        }
+    }
+    if (s->seq == 0) {
+        return 0;
+    }
+    if (state_record(s, s->seq, &r, fault) != 0) {
+        return -1;
+    }
+    if (memcmp(r.hash, s->hash, HASH_BYTES) != 0) {
+        return wrong(fault, "the head is not the last record's hash");
+    }
+    return 0;
+}

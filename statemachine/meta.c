@@ -1,0 +1,123 @@
+/* Opening and closing the state, and the meta table that ties a checkpoint to its index. */
+#include <stdlib.h>
+
+#include "statemachine/state.h"
+
+static void put_meta(struct state *s, const char *name)
+{
+    layers_put(&s->layers, TABLE_META, slice_of(name),
+               (struct slice){(const char *)s->value.base, s->value.len});
+    bytes_clear(&s->value);
+}
+
+void state_put_meta(struct state *s, uint64_t applied_index)
+{
+    bytes_clear(&s->value);
+    bytes_append_u32(&s->value, STATE_FORMAT);
+    put_meta(s, "format");
+    bytes_append_u64(&s->value, applied_index);
+    put_meta(s, "applied");
+    bytes_append_u64(&s->value, s->seq);
+    bytes_append(&s->value, s->hash, HASH_BYTES);
+    put_meta(s, "chain");
+    bytes_append_u64(&s->value, s->clock_ms);
+    put_meta(s, "clock");
+    bytes_append_u64(&s->value, s->directory);
+    put_meta(s, "directory");
+}
+
+/* Finds a meta value of exactly `len` bytes. */
+static int meta(const struct state *s, const char *name, size_t len, struct cursor *in,
+                struct fault *fault)
+{
+    struct slice value;
+    int rc = layers_get(&s->layers, TABLE_META, slice_of(name), &value, fault);
+
+    if (rc < 0) {
+        return -1;
+    }
+    if (rc == 0 || value.len != len) {
+        return fault_set(
+            fault,
+            "state: the store lacks its '%s', so it is damaged; rebuild this node from "
+            "the others, or restore a backup",
+            name);
+    }
+    *in = cursor_of(value.base, value.len);
+    return 0;
+}
+
+static int check_format(const struct state *s, bool *fresh, struct fault *fault)
+{
+    struct slice value;
+    struct cursor in;
+    uint32_t format;
+    int rc = layers_get(&s->layers, TABLE_META, slice_of("format"), &value, fault);
+
+    if (rc < 0) {
+        return -1;
+    }
+    *fresh = rc == 0;
+    if (rc == 0) {
+        return 0;
+    }
+    in = cursor_of(value.base, value.len);
+    format = cursor_u32(&in);
+    if (in.failed || format != STATE_FORMAT) {
+        return fault_set(fault,
+                         "state: the store has format %u, this florind knows %d; start the version "
+                         "that wrote it, or a newer one",
+                         format, STATE_FORMAT);
+    }
+    return 0;
+}
+
+static int read_meta(struct state *s, uint64_t *applied_index, struct fault *fault)
+{
+    bool fresh;
+    struct cursor in;
+
+    *applied_index = 0;
+    if (check_format(s, &fresh, fault) != 0) {
+        return -1;
+    }
+    if (fresh) {
+        return 0;
+    }
+    if (meta(s, "applied", 8, &in, fault) != 0) {
+        return -1;
+    }
+    *applied_index = cursor_u64(&in);
+    if (meta(s, "clock", 8, &in, fault) != 0) {
+        return -1;
+    }
+    s->clock_ms = cursor_u64(&in);
+    if (meta(s, "directory", 8, &in, fault) != 0) {
+        return -1;
+    }
+    s->directory = cursor_u64(&in);
+    if (meta(s, "chain", 8 + HASH_BYTES, &in, fault) != 0) {
+        return -1;
+    }
+    s->seq = cursor_u64(&in);
+    memcpy(s->hash, cursor_take(&in, HASH_BYTES), HASH_BYTES);
+    return 0;
+}
+
+int state_open(struct state *s, struct store store, const uint8_t hash_key[CHANGES_HASH_KEY_BYTES],
+               uint64_t *applied_index, struct fault *fault)
+{
+    *s = (struct state){0};
+    layers_open(&s->layers, store, hash_key);
+    bytes_init(&s->value);
+    bytes_init(&s->sealed);
+    return read_meta(s, applied_index, fault);
+}
+
+void state_close(struct state *s)
+{
+    layers_close(&s->layers);
+    bytes_release(&s->value);
+    bytes_release(&s->sealed);
+    free(s->currencies);
+}

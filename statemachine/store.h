@@ -1,0 +1,68 @@
+/* The store: what a checkpoint writes and a look-up falls back to. Ordered tables of bytes.
+ *
+ * Contract: a commit is atomic and durable when it returns 0, and holds the applied index with the
+ * data of that index: whatever is opened after a crash is one checkpoint, whole. Reads see the last
+ * commit at the time of store_renew, not later. LMDB in production (store_lmdb.c); the simulator
+ * brings one that loses power. */
+#ifndef FLORIN_STORE_H
+#define FLORIN_STORE_H
+
+#include <stdint.h>
+
+#include "statemachine/bytes.h"
+#include "statemachine/report.h"
+
+enum { STORE_KEY_MAX = 480 };
+
+/* A table's number is its place on disk: never renumber, only add. */
+enum store_table {
+    TABLE_META = 0, /* "applied", "chain", "clock", "format", ... */
+    TABLE_CURRENCY = 1,
+    TABLE_PRINCIPAL = 2,
+    TABLE_KEY = 3,
+    TABLE_PLAYER = 4,
+    TABLE_BALANCE = 5,     /* account and currency */
+    TABLE_TRANSACTION = 6, /* (principal, id): the idempotency table */
+    TABLE_LEDGER = 7,      /* seq, big-endian: sealed records */
+    TABLE_COUNT = 8,
+};
+
+struct store_write {
+    enum store_table table;
+    struct slice key;
+    struct slice value; /* there are no deletes: the ledger forgets nothing */
+};
+
+struct store {
+    void *impl;
+
+    /* Loop thread. 1 found (value borrows until the next renew), 0 not found, -1 fault. */
+    int (*get)(void *impl, enum store_table table, struct slice key, struct slice *value,
+               struct fault *fault);
+
+    /* Loop thread. The first key >= `key` in the table: 1, 0 none, -1 fault. */
+    int (*seek)(void *impl, enum store_table table, struct slice key, struct slice *found,
+                struct slice *value, struct fault *fault);
+
+    /* Checkpointer thread (one at a time). Writes are sorted by table, then key, ascending, keys
+     * unique; the ledger's keys stand above all that it holds already. Durable on 0. On -1 nothing
+     * is changed. */
+    int (*commit)(void *impl, const struct store_write *writes, size_t n, struct fault *fault);
+
+    /* Any thread, also beside a commit: writes the last commit, whole, to `fd` in the form that
+     * the store is opened from. May be NULL where nobody copies. */
+    int (*copy)(void *impl, int fd, struct fault *fault);
+    /* About how many bytes that is. Loop thread. */
+    uint64_t (*bytes)(void *impl);
+
+    /* Loop thread: see the newest commit from now on. */
+    int (*renew)(void *impl, struct fault *fault);
+
+    void (*close)(void *impl);
+};
+
+/* Opens or creates the LMDB environment in `folder` (exists). map_bytes bounds its size: a commit
+ * that needs more is a fault that says so. One process opens a folder once at a time. */
+int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, struct fault *fault);
+
+#endif

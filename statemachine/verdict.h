@@ -1,0 +1,62 @@
+/* Verdicts: how the state machine answers a command. One named verdict for each refusal.
+ *
+ * Recorded verdicts take a seq and are given again to the same id for ever. The others change
+ * nothing: the command named something that does not exist, or an id that is taken. */
+#ifndef FLORIN_VERDICT_H
+#define FLORIN_VERDICT_H
+
+#include <stdbool.h>
+
+/* Values are in the log's outcomes and in ledger records: never renumber, only add. */
+enum verdict {
+    VERDICT_APPLIED = 0,
+    VERDICT_TOMBSTONE = 1, /* a rollback of something unknown or refused: nothing moved */
+
+    /* Recorded refusals. */
+    VERDICT_INSUFFICIENT_FUNDS = 16,
+    VERDICT_CURRENCY_MISMATCH = 17, /* the player does not hold it; or not the original's */
+    VERDICT_PLAYER_MISMATCH = 18,   /* a rollback that names another player than its original */
+    VERDICT_NOT_REVERSIBLE = 19,    /* the original is neither bet nor win */
+    VERDICT_BALANCE_OVERFLOW = 20,  /* a balance would not fit an int64 */
+    VERDICT_PLAYER_BLOCKED = 21,
+    VERDICT_ROLLED_BACK = 22, /* 409: a tombstone was here before */
+
+    /* Not recorded: nothing happened. */
+    VERDICT_IDEMPOTENCY_CONFLICT = 64,
+    VERDICT_ALREADY_EXISTS = 65,
+    VERDICT_BAD_AMOUNT = 66, /* more digits than the currency's scale; zero; too large */
+    VERDICT_UNKNOWN_PLAYER = 67,
+    VERDICT_UNKNOWN_CURRENCY = 68,
+    VERDICT_UNKNOWN_PROVIDER = 69,
+    VERDICT_UNKNOWN_GATEWAY = 70,
+    VERDICT_UNKNOWN_TRANSACTION = 71,
+    VERDICT_UNKNOWN_KEY = 72,
+};
+
+bool verdict_is_success(enum verdict v);   /* applied or tombstone: HTTP 2xx */
+bool verdict_is_recorded(enum verdict v);  /* takes a seq */
+bool verdict_known(unsigned v);            /* a decoder's check */
+int verdict_status(enum verdict v);        /* the contract's HTTP status: 200, 404, 409, 422 ... */
+const char *verdict_code(enum verdict v);  /* "insufficient_funds"; also `outcome` in the ledger */
+const char *verdict_title(enum verdict v); /* one plain sentence for a person */
+
+/* Fields that may differ in an idempotency conflict, as bits. */
+enum conflict_field {
+    CONFLICT_TYPE = 1 << 0,
+    CONFLICT_PLAYER = 1 << 1,
+    CONFLICT_CURRENCY = 1 << 2,
+    CONFLICT_AMOUNT = 1 << 3,
+    CONFLICT_ROUND = 1 << 4,
+    CONFLICT_GAME = 1 << 5,
+    CONFLICT_SESSION = 1 << 6,
+    CONFLICT_BET = 1 << 7,
+    CONFLICT_ORIGINAL = 1 << 8,
+    CONFLICT_GATEWAY = 1 << 9,
+    CONFLICT_KIND = 1 << 10,
+};
+enum { CONFLICT_FIELDS = 11 };
+
+/* The name of bit `1 << i` as the contract spells the field. */
+const char *conflict_field_name(int i);
+
+#endif
