@@ -1,0 +1,154 @@
+#include "consensus/copy_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct copy *copy_new(const struct copy_options *options)
+{
+    struct copy *c = calloc(1, sizeof *c);
+
+    if (c == NULL) {
+        abort();
+    }
+    c->options = *options;
+    snprintf(c->path, sizeof c->path, "%s/%s", options->folder, options->file);
+    c->fetch.fd = -1;
+    c->next_number = 1;
+    return c;
+}
+
+void copy_frame_begin(struct copy *c, enum copy_what what, uint64_t number)
+{
+    bytes_clear(&c->frame);
+    bytes_append_u8(&c->frame, COPY_VERSION);
+    bytes_append_u8(&c->frame, (uint8_t)what);
+    bytes_append_u64(&c->frame, number);
+}
+
+bool copy_post(struct copy *c, uint64_t peer)
+{
+    return c->options.transport.send(c->options.transport.impl, peer, FRAME_STATE,
+                                     (struct slice){(const char *)c->frame.base, c->frame.len});
+}
+
+/* What belongs to the fetch under way; anything else is late news of an earlier one. */
+static bool ours(const struct copy *c, uint64_t peer, uint64_t number)
+{
+    return c->fetch.active && !c->fetch.syncing && c->fetch.peer == peer &&
+           c->fetch.number == number;
+}
+
+static void take(struct copy *c, uint64_t peer, enum copy_what what, uint64_t number,
+                 struct cursor *in)
+{
+    uint64_t value = what == COPY_ASK || what == COPY_STOP ? 0 : cursor_u64(in);
+    const uint8_t *digest = what == COPY_END ? cursor_take(in, COPY_DIGEST_BYTES) : NULL;
+
+    if (in->failed) {
+        return;
+    }
+    switch (what) {
+    case COPY_ASK:
+        copy_send_start(c, peer, number);
+        break;
+    case COPY_ACK:
+        copy_send_acknowledged(c, peer, number, value);
+        break;
+    case COPY_STOP:
+        copy_send_stop(c, peer, number);
+        if (ours(c, peer, number)) {
+            copy_fetch_fail(c, "the sender gave up");
+        }
+        break;
+    case COPY_BEGIN:
+        if (ours(c, peer, number)) {
+            copy_fetch_begin(c, value);
+        }
+        break;
+    case COPY_PIECE:
+        if (ours(c, peer, number)) {
+            copy_fetch_chunk(c, value, (struct slice){(const char *)in->at, in->left});
+        }
+        break;
+    case COPY_END:
+        if (ours(c, peer, number)) {
+            copy_fetch_end(c, value, digest);
+        }
+        break;
+    }
+}
+
+void copy_frame(struct copy *c, uint64_t peer, struct slice frame)
+{
+    struct cursor in = cursor_of(frame.base, frame.len);
+    uint8_t version = cursor_u8(&in);
+    uint8_t what = cursor_u8(&in);
+    uint64_t number = cursor_u64(&in);
+
+    if (in.failed || version != COPY_VERSION || what < COPY_ASK || what > COPY_STOP || c->closing) {
+        return;
+    }
+    take(c, peer, what, number, &in);
+}
+
+void copy_link(struct copy *c, uint64_t peer, bool up)
+{
+    size_t i;
+
+    if (up) {
+        return;
+    }
+    for (i = 0; i < COPY_SENDERS_MAX; i++) {
+        if (c->senders[i].used && c->senders[i].peer == peer) {
+            copy_sender_stop(&c->senders[i]);
+        }
+    }
+    if (c->fetch.active && !c->fetch.syncing && c->fetch.peer == peer) {
+        copy_fetch_fail(c, "the link to the sender is down");
+    }
+}
+
+bool copy_progress(const struct copy *c, uint64_t *bytes, uint64_t *total)
+{
+    *bytes = c->fetch.received;
+    *total = c->fetch.total;
+    return c->fetch.active;
+}
+
+void copy_maybe_done(struct copy *c)
+{
+    size_t i;
+
+    if (!c->closing || c->fetch.syncing) {
+        return;
+    }
+    for (i = 0; i < COPY_SENDERS_MAX; i++) {
+        if (c->senders[i].used) {
+            return;
+        }
+    }
+    bytes_release(&c->frame);
+    if (c->done != NULL) {
+        c->done(c->done_context);
+    }
+    free(c);
+}
+
+void copy_close(struct copy *c, void (*done)(void *context), void *context)
+{
+    size_t i;
+
+    c->done = done;
+    c->done_context = context;
+    for (i = 0; i < COPY_SENDERS_MAX; i++) {
+        if (c->senders[i].used) {
+            copy_sender_stop(&c->senders[i]);
+        }
+    }
+    c->options.fetched = NULL; /* nobody listens any more */
+    if (c->fetch.active && !c->fetch.syncing) {
+        copy_fetch_fail(c, "stopping");
+    }
+    c->closing = true;
+    copy_maybe_done(c);
+}

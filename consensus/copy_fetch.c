@@ -1,0 +1,172 @@
+/* The receiver: chunks to a file in order, acknowledged as they are written, then checked and
+ * synced by the thread pool. */
+#include "consensus/copy_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SAY_EVERY_MS = 1000 };
+
+static uint64_t now_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+static void end(struct copy *c, bool ok)
+{
+    struct copy_fetch_state *f = &c->fetch;
+
+    if (f->fd >= 0) {
+        close(f->fd);
+        f->fd = -1;
+    }
+    f->active = false;
+    if (!ok) {
+        unlink(c->path);
+    }
+    if (c->options.fetched != NULL) {
+        c->options.fetched(c->options.context, ok);
+    }
+}
+
+void copy_fetch_fail(struct copy *c, const char *why)
+{
+    struct copy_fetch_state *f = &c->fetch;
+
+    report(c->options.reporter, LEVEL_WARN, "consensus", "could not fetch the state",
+           "peer=%llu bytes=%llu why=\"%s\"", (unsigned long long)f->peer,
+           (unsigned long long)f->received, why);
+    copy_frame_begin(c, COPY_STOP, f->number);
+    copy_post(c, f->peer);
+    end(c, false);
+}
+
+void copy_fetch(struct copy *c, uint64_t peer)
+{
+    struct copy_fetch_state *f = &c->fetch;
+
+    if (f->active) {
+        return; /* one is under way: it will end, well or badly, and the leader asks again */
+    }
+    memset(f, 0, sizeof *f);
+    f->active = true;
+    f->peer = peer;
+    f->number = c->next_number++;
+    f->began_ms = now_ms();
+    f->said_ms = f->began_ms;
+    f->fd = open(c->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    crypto_generichash_init(&f->digest, NULL, 0, COPY_DIGEST_BYTES);
+    if (f->fd < 0) {
+        copy_fetch_fail(c, strerror(errno));
+        return;
+    }
+    copy_frame_begin(c, COPY_ASK, f->number);
+    if (!copy_post(c, peer)) {
+        copy_fetch_fail(c, "no link to the sender");
+    }
+}
+
+void copy_fetch_begin(struct copy *c, uint64_t total)
+{
+    c->fetch.total = total;
+}
+
+static void say_progress(struct copy *c)
+{
+    struct copy_fetch_state *f = &c->fetch;
+    uint64_t now = now_ms();
+    uint64_t took = now - f->began_ms;
+
+    if (now - f->said_ms < SAY_EVERY_MS) {
+        return;
+    }
+    f->said_ms = now;
+    report(c->options.reporter, LEVEL_INFO, "consensus", "fetching the state",
+           "peer=%llu bytes=%llu of=%llu percent=%llu rate_mb_s=%llu", (unsigned long long)f->peer,
+           (unsigned long long)f->received, (unsigned long long)f->total,
+           (unsigned long long)(f->total == 0 ? 0 : f->received * 100 / f->total),
+           (unsigned long long)(took == 0 ? 0 : f->received / 1000 / took));
+}
+
+static bool write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno != EINTR) {
+            return false;
+        }
+        if (n > 0) {
+            data += n;
+            len -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+void copy_fetch_chunk(struct copy *c, uint64_t offset, struct slice bytes)
+{
+    struct copy_fetch_state *f = &c->fetch;
+
+    if (offset != f->received) {
+        copy_fetch_fail(c, "a chunk is missing");
+        return;
+    }
+    if (!write_all(f->fd, bytes.base, bytes.len)) {
+        copy_fetch_fail(c, strerror(errno));
+        return;
+    }
+    crypto_generichash_update(&f->digest, (const unsigned char *)bytes.base, bytes.len);
+    f->received += bytes.len;
+    say_progress(c);
+    copy_frame_begin(c, COPY_ACK, f->number);
+    bytes_append_u64(&c->frame, f->received);
+    if (!copy_post(c, f->peer)) {
+        copy_fetch_fail(c, "no link to the sender");
+    }
+}
+
+static void sync_file(uv_work_t *work)
+{
+    struct copy *c = work->data;
+    int folder = open(c->options.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    c->fetch.sync_rv = fsync(c->fetch.fd) != 0 || folder < 0 || fsync(folder) != 0 ? errno : 0;
+    if (folder >= 0) {
+        close(folder);
+    }
+}
+
+static void on_synced(uv_work_t *work, int status)
+{
+    struct copy *c = work->data;
+    struct copy_fetch_state *f = &c->fetch;
+
+    (void)status;
+    f->syncing = false;
+    if (f->sync_rv != 0) {
+        copy_fetch_fail(c, strerror(f->sync_rv));
+    } else {
+        report(c->options.reporter, LEVEL_INFO, "consensus", "fetched the state",
+               "peer=%llu bytes=%llu duration_ms=%llu", (unsigned long long)f->peer,
+               (unsigned long long)f->received, (unsigned long long)(now_ms() - f->began_ms));
+        end(c, true);
+    }
+    copy_maybe_done(c);
+}
+
+void copy_fetch_end(struct copy *c, uint64_t bytes, const uint8_t *digest)
+{
+    struct copy_fetch_state *f = &c->fetch;
+    uint8_t own[COPY_DIGEST_BYTES];
+
+    crypto_generichash_final(&f->digest, own, sizeof own);
+    if (bytes != f->received || sodium_memcmp(own, digest, sizeof own) != 0) {
+        copy_fetch_fail(c, "the digest is not the sender's");
+        return;
+    }
+    f->syncing = true;
+    f->work.data = c;
+    uv_queue_work(c->options.loop, &f->work, sync_file, on_synced);
+}

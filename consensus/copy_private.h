@@ -1,0 +1,79 @@
+/* The copy's inside, shared by copy.c (frames, life), copy_send.c and copy_fetch.c.
+ *
+ * Frames: u8 version, u8 what, u64 number (the receiver's, one for each fetch), then
+ *   ASK    nothing                         receiver -> sender
+ *   BEGIN  u64 about how many bytes        sender -> receiver
+ *   PIECE  u64 offset, bytes
+ *   END    u64 bytes, 32 bytes of digest
+ *   ACK    u64 bytes written               receiver -> sender
+ *   STOP   nothing                         either: it gave up */
+#ifndef FLORIN_COPY_PRIVATE_H
+#define FLORIN_COPY_PRIVATE_H
+
+#include <sodium.h>
+
+#include "consensus/copy.h"
+
+enum { COPY_VERSION = 1, COPY_DIGEST_BYTES = 32, COPY_CHUNK = 256 << 10, COPY_WINDOW = 4 << 20 };
+enum copy_what { COPY_ASK = 1, COPY_BEGIN, COPY_PIECE, COPY_END, COPY_ACK, COPY_STOP };
+
+struct copy_sender {
+    struct copy *copy;
+    bool used;
+    bool thread_done, pipe_closed; /* freed when both */
+    uint64_t peer, number;
+    uv_pipe_t pipe;
+    bool pipe_open, reading, at_end;
+    uv_work_t work;
+    int write_fd;
+    int write_rv;
+    struct fault fault;
+    uint64_t sent, acknowledged;
+    crypto_generichash_state digest;
+    uint8_t *chunk;
+};
+
+struct copy_fetch_state {
+    bool active;
+    bool syncing; /* all is here; the thread pool makes it durable */
+    uint64_t peer, number;
+    uint64_t received, total;
+    uint64_t acknowledged;
+    uint64_t said_ms; /* last progress line */
+    uint64_t began_ms;
+    int fd;
+    crypto_generichash_state digest;
+    uv_work_t work;
+    int sync_rv;
+};
+
+struct copy {
+    struct copy_options options;
+    char path[1200];
+    struct copy_sender senders[COPY_SENDERS_MAX];
+    struct copy_fetch_state fetch;
+    uint64_t next_number;
+    bool closing;
+    void (*done)(void *context);
+    void *done_context;
+    struct bytes frame;
+};
+
+/* copy.c */
+void copy_frame_begin(struct copy *c, enum copy_what what, uint64_t number);
+bool copy_post(struct copy *c, uint64_t peer);
+void copy_maybe_done(struct copy *c);
+
+/* copy_send.c */
+void copy_send_start(struct copy *c, uint64_t peer, uint64_t number);
+void copy_send_acknowledged(struct copy *c, uint64_t peer, uint64_t number, uint64_t bytes);
+void copy_send_stop(struct copy *c, uint64_t peer, uint64_t number);
+void copy_sender_stop(struct copy_sender *s);
+
+/* copy_fetch.c */
+void copy_fetch_begin(struct copy *c, uint64_t total);
+void copy_fetch_chunk(struct copy *c, uint64_t offset, struct slice bytes);
+void copy_fetch_end(struct copy *c, uint64_t bytes, const uint8_t *digest);
+void copy_fetch_fail(struct copy *c, const char *why);
+
+#endif

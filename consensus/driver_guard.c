@@ -1,0 +1,137 @@
+/* The guards: what the core trusts and must not. Each was found by breaking the core in the
+ * simulator, and each has a script or seed in tests/sim that fails without it. */
+#include "consensus/driver_private.h"
+
+#include "consensus/message.h"
+
+enum { REFUSED_SAY_EVERY_MS = 1000 };
+
+/* A cluster that holds an election a millisecond needs 17 minutes for this many terms. */
+static const uint64_t TERM_JUMP_MAX = 1000000;
+
+void driver_refused(struct driver *d, uint64_t peer, const char *why)
+{
+    d->refused++;
+    if (d->now_ms - d->refused_said_ms >= REFUSED_SAY_EVERY_MS || d->refused == 1) {
+        d->refused_said_ms = d->now_ms;
+        report(d->options.reporter, LEVEL_WARN, "consensus", "dropped a Raft message",
+               "peer=%llu refused=%llu why=\"%s\"", (unsigned long long)peer,
+               (unsigned long long)d->refused, why);
+    }
+}
+
+static const struct raft_server *member(const struct driver *d, uint64_t id)
+{
+    unsigned i;
+
+    for (i = 0; i < d->raft.configuration.n; i++) {
+        if (d->raft.configuration.servers[i].id == id) {
+            return &d->raft.configuration.servers[i];
+        }
+    }
+    return NULL;
+}
+
+static uint64_t term_of(const struct raft_message *m)
+{
+    switch (m->type) {
+    case RAFT_APPEND_ENTRIES:
+        return m->append_entries.term;
+    case RAFT_APPEND_ENTRIES_RESULT:
+        return m->append_entries_result.term;
+    case RAFT_REQUEST_VOTE:
+        return m->request_vote.term;
+    case RAFT_REQUEST_VOTE_RESULT:
+        return m->request_vote_result.term;
+    case RAFT_INSTALL_SNAPSHOT:
+        return m->install_snapshot.term;
+    case RAFT_TIMEOUT_NOW:
+        return m->timeout_now.term;
+    }
+    return 0;
+}
+
+/* A vote that comes when nobody runs for office is late: no fault of its sender, and nothing to the
+ * core, which would look at a candidate's fields to find out what to do with it. Those share memory
+ * with a follower's and a leader's, so it would decide by the bytes of a pointer. */
+static bool late_vote(const struct driver *d, const struct raft_message *m)
+{
+    return m->type == RAFT_REQUEST_VOTE_RESULT && d->raft.state != RAFT_CANDIDATE;
+}
+
+/* The core files an uncommitted configuration under the index of its batch's first entry, so a
+ * configuration may only stand first. Our senders split batches that way (driver_send.c). */
+static bool change_inside(const struct raft_append_entries *m)
+{
+    unsigned i;
+
+    for (i = 1; i < m->n_entries; i++) {
+        if (m->entries[i].type == RAFT_CHANGE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *reason(struct driver *d, uint64_t peer, const struct raft_message *m)
+{
+    bool from_leader = m->type == RAFT_APPEND_ENTRIES || m->type == RAFT_INSTALL_SNAPSHOT;
+    bool result = m->type == RAFT_APPEND_ENTRIES_RESULT || m->type == RAFT_REQUEST_VOTE_RESULT;
+    uint64_t term = term_of(m);
+
+    /* Only members are asked, so only members answer. Requests are another matter: a node that was
+     * away may not have heard of the member that leads now, and must still follow it; peer links
+     * let only nodes of this cluster in. */
+    if (result && member(d, peer) == NULL && !MUTANT(&d->options, MUTANT_SENDER_MEMBER)) {
+        return "a result from a node that is no member";
+    }
+    if (term > d->raft.current_term + TERM_JUMP_MAX && !MUTANT(&d->options, MUTANT_TERM_JUMP)) {
+        return "its term is absurdly far ahead";
+    }
+    if (from_leader && d->raft.state == RAFT_LEADER && term == d->raft.current_term) {
+        return "it claims to lead the term that this node leads";
+    }
+    if (m->type == RAFT_REQUEST_VOTE && m->request_vote.candidate_id != peer) {
+        return "it asks for a vote for somebody else";
+    }
+    if (m->type == RAFT_APPEND_ENTRIES && change_inside(&m->append_entries) &&
+        !MUTANT(&d->options, MUTANT_CHANGE_IN_BATCH)) {
+        return "a configuration in the middle of a batch";
+    }
+    return NULL;
+}
+
+bool driver_guard(struct driver *d, uint64_t peer, const struct raft_message *m)
+{
+    const char *why = reason(d, peer, m);
+
+    d->answers_stale = term_of(m) < d->raft.current_term;
+    if (why == NULL && late_vote(d, m)) {
+        return false;
+    }
+    if (why != NULL) {
+        driver_refused(d, peer, why);
+    }
+    return why == NULL;
+}
+
+void driver_guard_outgoing(struct driver *d, struct raft_message *m)
+{
+    struct raft_request_vote_result *result = &m->request_vote_result;
+
+    /* The core echoes the candidate's own term in a refused pre-vote. A candidate with a longer log
+     * and an older term would then never learn of ours, never step up, and refuse everybody: a
+     * cluster without a leader for ever. */
+    if (m->type == RAFT_REQUEST_VOTE_RESULT && result->pre_vote && !result->vote_granted &&
+        result->term < d->raft.current_term && !MUTANT(&d->options, MUTANT_PRE_VOTE_TERM)) {
+        result->term = d->raft.current_term;
+    }
+
+    /* Its answer to a leader of an older term carries a log index that it never set. The leader
+     * must get our term from it, and may lead again when it comes, so the index must be harmless.
+     */
+    if (m->type == RAFT_APPEND_ENTRIES_RESULT && d->answers_stale) {
+        struct raft_append_entries_result *answer = &m->append_entries_result;
+        answer->last_log_index = answer->rejected == 0 ? 0 : answer->rejected - 1;
+    }
+}

@@ -1,0 +1,89 @@
+/* The driver's inside, shared by driver.c (events and updates), driver_guard.c (what may come in),
+ * driver_send.c (what goes out) and driver_snapshot.c (manifests and installs). */
+#ifndef FLORIN_DRIVER_PRIVATE_H
+#define FLORIN_DRIVER_PRIVATE_H
+
+#include <raft.h>
+
+#include "consensus/cache.h"
+#include "consensus/driver.h"
+#include "consensus/manifest.h"
+
+/* A frame that waits until the vote it follows from is durable. */
+struct outgoing {
+    uint64_t peer;
+    uint64_t need; /* number of the storage write */
+    struct bytes frame;
+    struct outgoing *next;
+};
+
+/* What a write for the log hands back when it is done. */
+struct pending_entries {
+    struct blob **blobs;
+    size_t n;
+};
+
+enum { INSTALL_NONE, INSTALL_FETCHING, INSTALL_WRITING };
+
+struct driver {
+    struct driver_options options;
+    char address[LOG_ADDRESS_MAX];
+    struct raft raft;
+    bool started;
+    uint64_t now_ms;
+
+    struct cache *cache;
+    uint64_t first_index; /* the log may have nothing below */
+    uint64_t commit;      /* never goes back, whatever the core says */
+    uint64_t submitted;   /* storage writes: last number given, last number durable */
+    uint64_t durable;
+    uint64_t vote_write; /* messages wait for this write */
+    bool answers_stale;  /* the message that is being taken is of an older term */
+
+    struct outgoing *out_first, **out_last;
+    struct bytes scratch; /* an entry read back */
+
+    struct log_snapshot snapshot; /* the last durable manifest */
+    bool snapshot_writing;
+    int install;
+    struct raft_message install_message; /* owned while fetching */
+    uint64_t install_peer;
+
+    uint64_t peers_committed, peers_uncommitted; /* configuration told to the transport */
+    uint64_t leader_seen;
+    uint64_t leader_changes, elections_won;
+    uint64_t refused; /* messages that a guard dropped */
+    uint64_t refused_said_ms;
+    bool was_leader;
+    bool hurried; /* no leader, or its link is down: short election time-outs */
+};
+
+/* driver.c */
+int driver_step(struct driver *d, struct raft_event *event, struct fault *fault);
+uint64_t driver_submit_write(struct driver *d, struct storage_write *w);
+struct storage_write *driver_new_write(enum storage_kind kind);
+
+/* driver_guard.c: false when the message must not reach the core; says why in the report. */
+bool driver_guard(struct driver *d, uint64_t peer, const struct raft_message *m);
+/* What the core must not say either. */
+void driver_guard_outgoing(struct driver *d, struct raft_message *m);
+
+/* driver_send.c */
+int driver_send_messages(struct driver *d, struct raft_message *messages, unsigned n,
+                         struct fault *fault);
+void driver_flush(struct driver *d);
+void driver_drop_outgoing(struct driver *d);
+void driver_sync_peers(struct driver *d);
+
+/* driver_snapshot.c */
+int driver_receive_install(struct driver *d, uint64_t peer, struct raft_message *m,
+                           struct fault *fault);
+int driver_take_install(struct driver *d, struct raft_update *update, struct fault *fault);
+int driver_manifest_written(struct driver *d, struct storage_write *w, struct fault *fault);
+int driver_install_written(struct driver *d, struct storage_write *w, struct fault *fault);
+int driver_copy_configuration(const struct raft_configuration *from, struct raft_configuration *to,
+                              struct fault *fault);
+int driver_decode_configuration(const struct bytes *from, struct raft_configuration *to,
+                                struct fault *fault);
+
+#endif

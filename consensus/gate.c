@@ -1,0 +1,316 @@
+/* The gate: one list under one mutex, one wake when it goes from empty to not empty.
+ *
+ * Guarantees: a ticket that was handed in is drained exactly once, in order; it is answered exactly
+ * once; its memory lives until both sides have let go; what waits or is under way is bounded. */
+#include "consensus/gate.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "consensus/ticket.h"
+
+struct gate {
+    struct gate_options options;
+    pthread_mutex_t lock; /* guards what follows up to `view_lock` */
+    struct ticket *first, **last;
+    uint64_t tickets; /* waiting or under way */
+    uint64_t bytes;
+    bool closed;
+    pthread_mutex_t view_lock;
+    struct gate_view view;
+};
+
+void frame_append(struct bytes *out, const void *data, size_t len)
+{
+    bytes_append_u32(out, (uint32_t)len);
+    bytes_append(out, data, len);
+}
+
+bool frame_next(struct cursor *c, struct slice *frame)
+{
+    uint32_t len;
+
+    if (c->left == 0) {
+        return false;
+    }
+    len = cursor_u32(c);
+    frame->base = (const char *)cursor_take(c, len);
+    frame->len = len;
+    return !c->failed;
+}
+
+struct ticket *ticket_new(enum ticket_kind kind)
+{
+    struct ticket *t = calloc(1, sizeof *t);
+    struct ticket_private *p = calloc(1, sizeof *p);
+    pthread_condattr_t attributes;
+
+    if (t == NULL || p == NULL) {
+        abort(); /* a process that can't have 200 bytes is gone already */
+    }
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    p->state = TICKET_QUEUED;
+    atomic_init(&p->references, 1);
+    t->kind = kind;
+    t->p = p;
+    bytes_init(&t->in);
+    bytes_init(&t->out);
+    return t;
+}
+
+void ticket_release(struct ticket *t)
+{
+    struct ticket_private *p = t->p;
+
+    if (atomic_fetch_sub(&p->references, 1) != 1) {
+        return;
+    }
+    pthread_cond_destroy(&p->changed);
+    pthread_mutex_destroy(&p->lock);
+    bytes_release(&t->in);
+    bytes_release(&t->out);
+    free(p);
+    free(t);
+}
+
+struct gate *gate_new(const struct gate_options *options)
+{
+    struct gate *g = calloc(1, sizeof *g);
+
+    if (g == NULL) {
+        abort();
+    }
+    g->options = *options;
+    g->last = &g->first;
+    g->view.node_id = options->node_id;
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_mutex_init(&g->view_lock, NULL);
+    return g;
+}
+
+void gate_free(struct gate *g)
+{
+    struct ticket *t;
+
+    for (t = gate_drain(g); t != NULL;) {
+        struct ticket *next = t->next;
+        ticket_done(t, RESULT_UNAVAILABLE);
+        t = next;
+    }
+    pthread_mutex_destroy(&g->view_lock);
+    pthread_mutex_destroy(&g->lock);
+    free(g);
+}
+
+enum ticket_result gate_hand_in(struct gate *g, struct ticket *t, unsigned timeout_ms)
+{
+    enum ticket_result result = RESULT_OK;
+    bool wake = false;
+
+    t->p->deadline_ms = g->options.now_ms(g->options.context) + timeout_ms;
+    t->next = NULL;
+
+    pthread_mutex_lock(&g->lock);
+    if (g->closed) {
+        result = RESULT_UNAVAILABLE;
+    } else if (g->tickets >= g->options.max_tickets ||
+               g->bytes + t->in.len > g->options.max_bytes) {
+        result = RESULT_OVERLOADED;
+    } else {
+        atomic_fetch_add(&t->p->references, 1);
+        t->p->gate = g;
+        wake = g->first == NULL;
+        *g->last = t;
+        g->last = &t->next;
+        g->tickets++;
+        g->bytes += t->in.len;
+    }
+    pthread_mutex_unlock(&g->lock);
+
+    if (wake) {
+        g->options.wake(g->options.context);
+    }
+    return result;
+}
+
+bool ticket_is_done(struct ticket *t)
+{
+    bool done;
+
+    pthread_mutex_lock(&t->p->lock);
+    done = t->p->state == TICKET_DONE;
+    pthread_mutex_unlock(&t->p->lock);
+    return done;
+}
+
+/* With the lock held. */
+static enum ticket_result abandon(struct ticket *t)
+{
+    struct ticket_private *p = t->p;
+
+    if (p->state == TICKET_DONE) {
+        return t->result;
+    }
+    p->entered = p->entered || p->state == TICKET_ENTERED;
+    p->state = TICKET_ABANDONED;
+    return p->entered ? RESULT_UNKNOWN : RESULT_UNAVAILABLE;
+}
+
+enum ticket_result ticket_give_up(struct ticket *t)
+{
+    enum ticket_result result;
+
+    pthread_mutex_lock(&t->p->lock);
+    result = abandon(t);
+    pthread_mutex_unlock(&t->p->lock);
+    return result;
+}
+
+enum ticket_result gate_submit(struct gate *g, struct ticket *t, unsigned timeout_ms)
+{
+    struct ticket_private *p = t->p;
+    enum ticket_result result = gate_hand_in(g, t, timeout_ms);
+    struct timespec until;
+
+    if (result != RESULT_OK) {
+        return result;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(timeout_ms / 1000);
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+
+    pthread_mutex_lock(&p->lock);
+    while (p->state != TICKET_DONE && pthread_cond_timedwait(&p->changed, &p->lock, &until) == 0) {
+    }
+    result = abandon(t);
+    pthread_mutex_unlock(&p->lock);
+    return result;
+}
+
+/* Gives the ticket's place in the bounds back, and the loop's reference. */
+static void leave_gate(struct ticket *t)
+{
+    struct gate *g = t->p->gate;
+
+    pthread_mutex_lock(&g->lock);
+    g->tickets--;
+    g->bytes -= t->in.len;
+    pthread_mutex_unlock(&g->lock);
+    ticket_release(t);
+}
+
+struct ticket *gate_drain(struct gate *g)
+{
+    struct ticket *t;
+    struct ticket *kept = NULL;
+    struct ticket **end = &kept;
+
+    pthread_mutex_lock(&g->lock);
+    t = g->first;
+    g->first = NULL;
+    g->last = &g->first;
+    pthread_mutex_unlock(&g->lock);
+
+    while (t != NULL) {
+        struct ticket *next = t->next;
+        t->next = NULL;
+        if (ticket_abandoned(t)) {
+            leave_gate(t);
+        } else {
+            *end = t;
+            end = &t->next;
+        }
+        t = next;
+    }
+    return kept;
+}
+
+bool ticket_enter(struct ticket *t)
+{
+    bool entered;
+
+    pthread_mutex_lock(&t->p->lock);
+    if (t->p->state == TICKET_QUEUED) {
+        t->p->state = TICKET_ENTERED;
+    }
+    entered = t->p->state == TICKET_ENTERED;
+    pthread_mutex_unlock(&t->p->lock);
+    return entered;
+}
+
+void ticket_leave(struct ticket *t)
+{
+    pthread_mutex_lock(&t->p->lock);
+    if (t->p->state == TICKET_ENTERED) {
+        t->p->state = TICKET_QUEUED;
+    }
+    pthread_mutex_unlock(&t->p->lock);
+}
+
+bool ticket_abandoned(const struct ticket *t)
+{
+    bool abandoned;
+
+    pthread_mutex_lock(&t->p->lock);
+    abandoned = t->p->state == TICKET_ABANDONED;
+    pthread_mutex_unlock(&t->p->lock);
+    return abandoned;
+}
+
+uint64_t ticket_deadline_ms(const struct ticket *t)
+{
+    return t->p->deadline_ms;
+}
+
+void ticket_done(struct ticket *t, enum ticket_result result)
+{
+    pthread_mutex_lock(&t->p->lock);
+    if (t->p->state != TICKET_ABANDONED) {
+        t->result = result;
+        t->p->state = TICKET_DONE;
+        pthread_cond_signal(&t->p->changed);
+    }
+    pthread_mutex_unlock(&t->p->lock);
+    leave_gate(t);
+}
+
+void gate_publish(struct gate *g, const struct gate_view *view)
+{
+    pthread_mutex_lock(&g->view_lock);
+    g->view = *view;
+    pthread_mutex_unlock(&g->view_lock);
+}
+
+void gate_view(const struct gate *g, struct gate_view *view)
+{
+    struct gate *unlocked = (struct gate *)(uintptr_t)g;
+
+    pthread_mutex_lock(&unlocked->view_lock);
+    *view = g->view;
+    pthread_mutex_unlock(&unlocked->view_lock);
+}
+
+void gate_close(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    g->closed = true;
+    pthread_mutex_unlock(&g->lock);
+}
+
+void gate_queued(const struct gate *g, uint64_t *tickets, uint64_t *bytes)
+{
+    struct gate *unlocked = (struct gate *)(uintptr_t)g;
+
+    pthread_mutex_lock(&unlocked->lock);
+    *tickets = g->tickets;
+    *bytes = g->bytes;
+    pthread_mutex_unlock(&unlocked->lock);
+}

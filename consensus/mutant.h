@@ -1,0 +1,28 @@
+/* Deliberate bugs, compiled in only for the simulator's check of itself (-DFLORIN_MUTANTS): each is
+ * one guard or rule left out, and the simulator must find it. Production code never has them. */
+#ifndef FLORIN_MUTANT_H
+#define FLORIN_MUTANT_H
+
+enum mutant {
+    MUTANT_NONE = 0,
+    MUTANT_PRE_VOTE_TERM,     /* a pre-vote refusal keeps the candidate's term */
+    MUTANT_COMMIT_BACKWARDS,  /* believe a commit index that goes back */
+    MUTANT_APPLY_BY_COMMIT,   /* apply from the core's commit index, not from our applied one */
+    MUTANT_INSTALL_TERM,      /* install without checking what was loaded */
+    MUTANT_SENDER_MEMBER,     /* take results from anybody */
+    MUTANT_TERM_JUMP,         /* take any term */
+    MUTANT_FORGET_VOTE,       /* send before term and vote are durable */
+    MUTANT_STALE_PERSISTED,   /* report entries as durable that were cut and written again */
+    MUTANT_ACK_BEFORE_COMMIT, /* answer tickets when proposed */
+    MUTANT_STALE_READ,        /* answer reads without a barrier */
+    MUTANT_ACK_BEFORE_SYNC,   /* report entries as durable when submitted */
+    MUTANT_CHANGE_IN_BATCH,   /* hand a configuration to the core in the middle of a batch */
+};
+
+#ifdef FLORIN_MUTANTS
+#define MUTANT(options, which) ((options)->mutant == (which))
+#else
+#define MUTANT(options, which) ((void)(options), 0)
+#endif
+
+#endif

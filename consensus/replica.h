@@ -1,0 +1,70 @@
+/* One replica: tickets become entries, committed entries become outcomes, reads wait for theirs.
+ *
+ * Guarantees:
+ * - a ticket is answered OK only after its commands were committed by a majority and applied here
+ *   or on the leader that answered;
+ * - what may be in some log and was not answered is repeated, to whoever leads, until its deadline:
+ *   commands carry idempotency keys, so a repeat changes nothing;
+ * - a read is answered from the state after an entry that was proposed after the read came in;
+ * - entries are applied once each, in order; a state that differs from the leader's stops the node.
+ *
+ * It sits on the driver and does no I/O of its own. Loop thread only; ints are 0 or -1, -1 fatal.
+ */
+#ifndef FLORIN_REPLICA_H
+#define FLORIN_REPLICA_H
+
+#include "consensus/clock.h"
+#include "consensus/driver.h"
+#include "consensus/fsm.h"
+#include "consensus/gate.h"
+
+struct replica_options {
+    struct driver_options driver;
+    struct fsm fsm;
+    struct clock clock;
+    struct gate *gate;
+    size_t group_bytes;    /* one entry is filled up to here */
+    unsigned group_window; /* entries proposed and not yet applied */
+    unsigned forward_max;  /* requests of followers under way on the leader */
+    size_t forward_bytes_max;
+    /* The state came by a copy whose install was cut short: it may be ahead of the log. */
+    bool state_may_lead;
+    /* Adds what consensus/ can't know (checkpoints, log writes) to a status. */
+    void (*more_status)(void *context, struct cluster_status *status);
+    void *context;
+};
+
+struct replica;
+
+int replica_open(struct replica **replica, const struct replica_options *options, struct log *log,
+                 struct fault *fault);
+/* Answers what waits with unavailable or unknown. */
+void replica_close(struct replica *r);
+
+/* Events. Each is followed by one replica_pump when the host has delivered what it has. */
+int replica_frame(struct replica *r, uint64_t peer, enum frame_kind kind, struct slice frame,
+                  struct fault *fault);
+void replica_link(struct replica *r, uint64_t peer, bool up);
+int replica_written(struct replica *r, struct storage_write *w, struct fault *fault);
+int replica_fetched(struct replica *r, bool ok, struct fault *fault);
+
+/* Takes tickets, proposes, forwards, applies, answers. *again: call once more without waiting. */
+int replica_pump(struct replica *r, bool *again, struct fault *fault);
+
+/* When the next replica_pump is due even if nothing happens. */
+uint64_t replica_deadline_ms(const struct replica *r);
+
+/* The store holds the state up to `index` durably. */
+int replica_checkpointed(struct replica *r, uint64_t index, struct slice manifest,
+                         struct fault *fault);
+
+/* Hands leadership over and takes no more work from others; replica_idle says when what was under
+ * way is answered. Close the gate before. */
+int replica_stop(struct replica *r, struct fault *fault);
+bool replica_idle(const struct replica *r);
+
+uint64_t replica_applied_index(const struct replica *r);
+const struct driver *replica_driver(const struct replica *r);
+void replica_status(struct replica *r, struct cluster_status *status);
+
+#endif

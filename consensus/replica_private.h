@@ -1,0 +1,123 @@
+/* The replica's inside, shared by replica.c (events, tickets, pump), replica_lead.c (the leader's
+ * groups and barriers), replica_follow.c (forwarding) and replica_apply.c (entries and reads). */
+#ifndef FLORIN_REPLICA_PRIVATE_H
+#define FLORIN_REPLICA_PRIVATE_H
+
+#include "consensus/forward.h"
+#include "consensus/replica.h"
+
+/* Where a piece of work is. Each is on exactly one list. */
+enum work_place {
+    WORK_WAITING, /* to be proposed or forwarded */
+    WORK_IN_LOG,  /* all of it proposed here, not all applied */
+    WORK_READING, /* a read that waits for wait_index */
+    WORK_SENT,    /* with the leader */
+    WORK_PLACES,
+};
+
+/* A ticket of ours, or a request that a follower forwarded to us. */
+struct work {
+    struct work *next, *previous;
+    enum work_place place;
+    enum ticket_kind kind;
+    uint64_t deadline_ms;
+
+    struct ticket *ticket;  /* ours; or NULL and: */
+    uint64_t peer, request; /* who forwarded it, and its number there */
+    struct bytes in, out;   /* a forwarded one's own; a ticket has its own */
+
+    uint32_t n_commands;
+    uint32_t proposed, answered; /* commands */
+    struct cursor rest;          /* frames not yet proposed */
+    bool maybe_logged;           /* a log other than the one it is in now may hold it */
+    uint64_t wait_index;         /* WORK_READING; 0: none proposed yet */
+    uint64_t sent_request;       /* WORK_SENT */
+};
+
+struct work_list {
+    struct work *first, *last;
+    size_t n;
+};
+
+/* One entry that this leader proposed: whose commands it holds, in order. */
+struct group_part {
+    struct work *work;
+    uint32_t n;
+};
+
+struct group {
+    struct group *next;
+    uint64_t index, term;
+    uint64_t proposed_us;
+    size_t n_parts, cap_parts;
+    struct group_part *parts;
+};
+
+/* Answers for one peer, sent at the end of the pump as one frame. */
+struct peer_results {
+    uint64_t peer;
+    struct bytes frame;
+};
+
+struct replica {
+    struct replica_options options;
+    struct driver *driver;
+    uint64_t applied;
+    uint64_t term_led; /* 0: does not lead */
+    bool stopping;
+
+    struct work_list places[WORK_PLACES];
+    struct group *group_first, **group_last;
+    unsigned groups_open;
+    uint64_t last_time_ms;  /* stamped into an entry */
+    uint64_t barrier_index; /* the last barrier proposed */
+    struct bytes entry;     /* being built */
+    struct work *transfer;  /* waits for leadership to go */
+
+    uint64_t sent_to; /* the leader that WORK_SENT is with */
+    uint64_t next_request;
+    uint64_t retry_at_ms;   /* no forwarding before */
+    uint64_t sweep_at_ms;   /* look for given-up work */
+    uint64_t forwarded_now; /* followers' requests under way here */
+    size_t forwarded_bytes;
+    struct peer_results results[STATUS_MEMBERS_MAX];
+    struct bytes scratch;
+
+    struct cluster_status counters; /* only the counters are used */
+};
+
+/* replica.c */
+struct slice work_in(const struct work *w);
+struct bytes *work_out(struct work *w);
+void work_move(struct replica *r, struct work *w, enum work_place place);
+void work_move_front(struct replica *r, struct work *w, enum work_place place);
+/* Back to waiting as if new, but for what may be in a log. */
+void work_restart(struct replica *r, struct work *w);
+void work_finish(struct replica *r, struct work *w, enum ticket_result result);
+void work_finish_forwarded(struct replica *r, struct work *w, enum forward_status status);
+/* Marks it as possibly in a log; false: its worker gave up, and the work is gone. */
+bool work_enter(struct replica *r, struct work *w);
+struct work *work_new(struct replica *r, enum ticket_kind kind);
+uint64_t replica_now_ms(const struct replica *r);
+
+/* replica_lead.c */
+int replica_lead(struct replica *r, struct fault *fault);
+void replica_lost_leadership(struct replica *r);
+struct group *replica_take_group(struct replica *r, uint64_t index);
+void group_free(struct group *g);
+int replica_begin_transfer(struct replica *r, struct work *w, struct fault *fault);
+
+/* replica_follow.c */
+void replica_follow(struct replica *r);
+void replica_recall(struct replica *r);
+int replica_take_forward(struct replica *r, uint64_t peer, struct slice frame);
+void replica_take_results(struct replica *r, uint64_t peer, struct slice frame);
+void replica_flush_results(struct replica *r);
+void replica_add_result(struct replica *r, uint64_t peer, const struct forward_result *result);
+
+/* replica_apply.c */
+int replica_apply(struct replica *r, bool *again, struct fault *fault);
+int replica_answer_reads(struct replica *r, struct fault *fault);
+int replica_answer_query(struct replica *r, struct work *w, struct fault *fault);
+
+#endif
