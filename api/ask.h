@@ -1,0 +1,24 @@
+/* Hands work in at the gate on a worker's behalf, and turns what went wrong into a problem.
+ *
+ * Worker threads; these calls wait, at most timeout_ms. */
+#ifndef FLORIN_ASK_H
+#define FLORIN_ASK_H
+
+#include "api/problem.h"
+#include "consensus/submit.h"
+#include "statemachine/query.h"
+
+/* Hands the ticket in and waits. 0 when `out` is filled; else -1 and the problem. Only commands can
+ * end in `outcome_unknown`: a question that was not answered in time has changed nothing. */
+int ask_submit(struct gate *gate, struct ticket *t, unsigned timeout_ms, struct problem *problem);
+
+/* Asks one question; kind is TICKET_QUERY or TICKET_STALE_QUERY. On 0 *answer borrows from *held,
+ * which the caller releases; the answer's verdict may still be an unknown_... On -1 nothing is
+ * held. */
+int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q, unsigned timeout_ms,
+              struct ticket **held, struct answer *answer, struct problem *problem);
+
+/* A random number that is not zero, for struct command's origin. */
+uint64_t ask_origin(void);
+
+#endif

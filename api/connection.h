@@ -1,0 +1,33 @@
+/* One request on a CivetWeb connection: its bytes in, its answer out. Private to server.c. */
+#ifndef FLORIN_CONNECTION_H
+#define FLORIN_CONNECTION_H
+
+#include <civetweb.h>
+
+#include "api/exchange.h"
+
+/* A worker's buffers: kept from request to request, so that most take no memory at all. */
+struct worker {
+    struct bytes body;
+    struct bytes out;
+    struct bytes wire;
+};
+
+struct worker *worker_new(void);
+void worker_free(struct worker *w);
+
+struct connection_limits {
+    size_t max_body;
+    unsigned body_timeout_ms;
+};
+
+/* Reads the body, has the request answered and sends the answer; `stopping`: answers 503 instead.
+ * Returns the status. The worker's thread. */
+int connection_serve(struct mg_connection *conn, struct worker *w, const struct api *api,
+                     const struct connection_limits *limits, bool stopping);
+
+/* Answers for CivetWeb when it could not make a request of the bytes. */
+void connection_refuse(struct mg_connection *conn, struct worker *w, const struct api *api,
+                       int status, const char *why);
+
+#endif

@@ -1,0 +1,234 @@
+#include "api/metrics.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Every status that we answer; another one is counted in the last place. */
+static const int statuses[] = {200, 201, 400, 401, 403, 404, 405, 409, 411,
+                               413, 415, 422, 429, 500, 503, 504, 505, 0};
+enum { STATUSES = sizeof statuses / sizeof *statuses };
+
+struct route_counts {
+    atomic_ullong by_status[STATUSES];
+    atomic_ullong bucket[STATUS_BUCKETS];
+    atomic_ullong sum_us;
+};
+
+struct metrics {
+    int n_routes;
+    struct route_counts counts[]; /* the last one is that of no route */
+};
+
+struct metrics *metrics_new(int n_routes)
+{
+    struct metrics *m = calloc(1, sizeof *m + ((size_t)n_routes + 1) * sizeof(struct route_counts));
+
+    if (m == NULL) {
+        abort(); /* at start, with nothing to lose */
+    }
+    m->n_routes = n_routes;
+    return m;
+}
+
+void metrics_free(struct metrics *m)
+{
+    free(m);
+}
+
+static void add(atomic_ullong *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static uint64_t read_counter(const atomic_ullong *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void metrics_count(struct metrics *m, int route, int status, uint64_t duration_us)
+{
+    struct route_counts *c = &m->counts[route < 0 || route >= m->n_routes ? m->n_routes : route];
+    size_t i = 0;
+    size_t b = 0;
+
+    while (statuses[i] != 0 && statuses[i] != status) {
+        i++;
+    }
+    while (status_bucket_us[b] != 0 && duration_us > status_bucket_us[b]) {
+        b++;
+    }
+    add(&c->by_status[i], 1);
+    add(&c->bucket[b], 1);
+    add(&c->sum_us, duration_us);
+}
+
+static void line(struct bytes *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void line(struct bytes *out, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    bytes_append(out, text, (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
+    bytes_append_u8(out, '\n');
+}
+
+static void head(struct bytes *out, const char *name, const char *type, const char *help)
+{
+    line(out, "# HELP %s %s", name, help);
+    line(out, "# TYPE %s %s", name, type);
+}
+
+static void one(struct bytes *out, const char *name, const char *type, const char *help,
+                uint64_t value)
+{
+    head(out, name, type, help);
+    line(out, "%s %llu", name, (unsigned long long)value);
+}
+
+/* Microseconds as seconds, exactly: no float anywhere near a figure. */
+struct seconds {
+    char text[32];
+};
+
+static struct seconds seconds_of(uint64_t us)
+{
+    struct seconds s;
+
+    snprintf(s.text, sizeof s.text, "%llu.%06llu", (unsigned long long)(us / 1000000),
+             (unsigned long long)(us % 1000000));
+    return s;
+}
+
+/* One series; `label` is like `route="x",` or empty. */
+static void histogram(struct bytes *out, const char *name, const char *label,
+                      const uint64_t bucket[STATUS_BUCKETS], uint64_t sum_us)
+{
+    uint64_t count = 0;
+    int trimmed = (int)strlen(label) - (label[0] == '\0' ? 0 : 1); /* without the comma */
+    size_t i;
+
+    for (i = 0; i < STATUS_BUCKETS; i++) {
+        struct seconds bound = seconds_of(status_bucket_us[i]);
+
+        count += bucket[i];
+        line(out, "%s_bucket{%sle=\"%s\"} %llu", name, label,
+             status_bucket_us[i] == 0 ? "+Inf" : bound.text, (unsigned long long)count);
+    }
+    line(out, "%s_sum{%.*s} %s", name, trimmed, label, seconds_of(sum_us).text);
+    line(out, "%s_count{%.*s} %llu", name, trimmed, label, (unsigned long long)count);
+}
+
+static void write_http(const struct metrics *m, const struct metrics_label *labels,
+                       struct bytes *out)
+{
+    static const struct metrics_label none = {"any", "none"};
+    uint64_t bucket[STATUS_BUCKETS];
+    char label[160];
+    int r;
+    size_t i;
+
+    head(out, "florin_http_requests_total", "counter", "Requests answered.");
+    for (r = 0; r <= m->n_routes; r++) {
+        const struct metrics_label *l = r == m->n_routes ? &none : &labels[r];
+
+        for (i = 0; i < STATUSES; i++) {
+            uint64_t n = read_counter(&m->counts[r].by_status[i]);
+
+            if (n > 0) {
+                line(out,
+                     "florin_http_requests_total{route=\"%s\",method=\"%s\",status=\"%d\"} %llu",
+                     l->path, l->method, statuses[i], (unsigned long long)n);
+            }
+        }
+    }
+    head(out, "florin_http_request_seconds", "histogram",
+         "From the parsed request to the sent answer.");
+    for (r = 0; r <= m->n_routes; r++) {
+        const struct metrics_label *l = r == m->n_routes ? &none : &labels[r];
+        uint64_t any = 0;
+
+        for (i = 0; i < STATUS_BUCKETS; i++) {
+            bucket[i] = read_counter(&m->counts[r].bucket[i]);
+            any |= bucket[i];
+        }
+        if (any != 0) {
+            snprintf(label, sizeof label, "route=\"%s\",method=\"%s\",", l->path, l->method);
+            histogram(out, "florin_http_request_seconds", label, bucket,
+                      read_counter(&m->counts[r].sum_us));
+        }
+    }
+}
+
+static void write_raft(const struct cluster_status *s, struct bytes *out)
+{
+    one(out, "florin_leader", "gauge", "1 on the node that leads.", s->leader_id == s->node_id);
+    one(out, "florin_leader_known", "gauge", "1 when this node knows a leader.", s->leader_id != 0);
+    one(out, "florin_term", "gauge", "Raft's term.", s->term);
+    one(out, "florin_first_index", "gauge", "First index in the log.", s->first_index);
+    one(out, "florin_last_index", "gauge", "Last index in the log.", s->last_index);
+    one(out, "florin_stored_index", "gauge", "Last index that is durable here.", s->stored_index);
+    one(out, "florin_commit_index", "gauge", "Last index known to be committed.", s->commit_index);
+    one(out, "florin_applied_index", "gauge", "Last index applied here.", s->applied_index);
+    one(out, "florin_applied_seq", "gauge", "Last sequence number of the ledger here.",
+        s->applied_seq);
+    one(out, "florin_checkpoint_index", "gauge", "Applied index of the last durable checkpoint.",
+        s->checkpoint_index);
+    one(out, "florin_leader_changes_total", "counter", "Times another leader was learnt of.",
+        s->leader_changes);
+    one(out, "florin_elections_won_total", "counter", "Times this node became leader.",
+        s->elections_won);
+    one(out, "florin_members", "gauge", "Members of the cluster.", s->n_members);
+    one(out, "florin_entries_committed_total", "counter", "Log entries committed.",
+        s->entries_committed);
+    one(out, "florin_commands_applied_total", "counter", "Commands applied.", s->commands_applied);
+}
+
+static void write_work(const struct cluster_status *s, struct bytes *out)
+{
+    head(out, "florin_group_size", "summary", "Commands in one group commit led by this node.");
+    line(out, "florin_group_size_sum %llu", (unsigned long long)s->group_commands);
+    line(out, "florin_group_size_count %llu", (unsigned long long)s->groups);
+    head(out, "florin_commit_latency_seconds", "histogram",
+         "From proposed to applied, on the leader.");
+    histogram(out, "florin_commit_latency_seconds", "", s->commit_latency.bucket,
+              s->commit_latency.sum_us);
+    head(out, "florin_log_sync_seconds", "histogram", "One write and sync of the log.");
+    histogram(out, "florin_log_sync_seconds", "", s->sync_latency.bucket, s->sync_latency.sum_us);
+    one(out, "florin_log_bytes_written_total", "counter", "Bytes written to the log.",
+        s->log_bytes_written);
+    one(out, "florin_log_syncs_total", "counter", "Syncs of the log.", s->log_syncs);
+    one(out, "florin_reads_total", "counter", "Linearizable reads.", s->reads);
+    one(out, "florin_barriers_total", "counter", "Barriers proposed for reads.", s->barriers);
+    one(out, "florin_forwarded_total", "counter", "Tickets sent to the leader.", s->forwarded);
+    one(out, "florin_repeated_total", "counter", "Tickets sent again after a lost leader.",
+        s->repeated);
+    one(out, "florin_overloaded_total", "counter", "Tickets refused because a queue was full.",
+        s->overloaded);
+    one(out, "florin_queue_tickets", "gauge", "Tickets waiting or under way.", s->queue_tickets);
+    one(out, "florin_queue_bytes", "gauge", "Their bytes.", s->queue_bytes);
+    one(out, "florin_changes_bytes", "gauge", "Changes in memory since the last checkpoint.",
+        s->changes_bytes);
+    one(out, "florin_checkpoints_total", "counter", "Checkpoints written.", s->checkpoints);
+    head(out, "florin_checkpoint_seconds_total", "counter", "Time spent writing checkpoints.");
+    line(out, "florin_checkpoint_seconds_total %s", seconds_of(s->checkpoint_total_us).text);
+    head(out, "florin_checkpoint_last_seconds", "gauge", "Time that the last one took.");
+    line(out, "florin_checkpoint_last_seconds %s", seconds_of(s->checkpoint_last_us).text);
+}
+
+void metrics_write(const struct metrics *m, const struct metrics_label *labels,
+                   const struct cluster_status *status, struct bytes *out)
+{
+    one(out, "florin_up", "gauge", "1 when the node answers for itself.", status != NULL);
+    write_http(m, labels, out);
+    if (status != NULL) {
+        write_raft(status, out);
+        write_work(status, out);
+    }
+}

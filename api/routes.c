@@ -1,0 +1,219 @@
+#include "api/routes.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "api/body.h"
+#include "api/handlers.h"
+
+#define PROVIDER (1U << ROLE_PROVIDER)
+#define GATEWAY  (1U << ROLE_GATEWAY)
+#define PLATFORM (1U << ROLE_PLATFORM)
+#define OPERATOR (1U << ROLE_OPERATOR)
+#define AUDITOR  (1U << ROLE_AUDITOR)
+#define ANYBODY  0U
+
+const struct route routes[] = {
+    {"POST", "/v1/bets", PROVIDER, BODY_REQUIRED, handle_bet},
+    {"POST", "/v1/wins", PROVIDER, BODY_REQUIRED, handle_win},
+    {"POST", "/v1/rollbacks", PROVIDER, BODY_REQUIRED, handle_rollback},
+    {"POST", "/v1/batches", PROVIDER, BODY_REQUIRED, handle_batch},
+    {"GET", "/v1/transactions/{id}", PROVIDER | PLATFORM | GATEWAY, BODY_NONE, handle_transaction},
+    {"POST", "/v1/players", PLATFORM, BODY_REQUIRED, handle_player_create},
+    {"GET", "/v1/players/{player}/balances", PROVIDER | PLATFORM | OPERATOR | AUDITOR, BODY_NONE,
+     handle_balances},
+    {"GET", "/v1/players/{player}/transactions", PLATFORM | OPERATOR | AUDITOR, BODY_NONE,
+     handle_history},
+    {"POST", "/v1/deposits", PLATFORM | GATEWAY, BODY_REQUIRED, handle_deposit},
+    {"GET", "/v1/ledger", PLATFORM | OPERATOR | AUDITOR, BODY_NONE, handle_ledger},
+    {"POST", "/v1/currencies", OPERATOR, BODY_REQUIRED, handle_currency_create},
+    {"POST", "/v1/providers", OPERATOR, BODY_REQUIRED, handle_provider_create},
+    {"POST", "/v1/gateways", OPERATOR, BODY_REQUIRED, handle_gateway_create},
+    {"POST", "/v1/keys", OPERATOR, BODY_REQUIRED, handle_key_create},
+    {"GET", "/v1/cluster", PLATFORM | OPERATOR | AUDITOR, BODY_NONE, handle_cluster},
+    {"POST", "/v1/cluster/transfer", OPERATOR, BODY_OPTIONAL, handle_transfer},
+    {"GET", "/healthz", ANYBODY, BODY_NONE, handle_health},
+    {"GET", "/readyz", ANYBODY, BODY_NONE, handle_ready},
+    {"GET", "/metrics", ANYBODY, BODY_NONE, handle_metrics},
+};
+
+const int routes_count = sizeof routes / sizeof *routes;
+
+struct segment {
+    const char *base;
+    size_t len;
+};
+
+/* Cuts the next segment off a path; false at its end. */
+static bool next_segment(const char **path, struct segment *s)
+{
+    if (**path != '/') {
+        return false;
+    }
+    s->base = *path + 1;
+    s->len = strcspn(s->base, "/");
+    *path = s->base + s->len;
+    return true;
+}
+
+/* The path against a pattern; what stands for the {...} goes to ids, still as it was sent. */
+static bool matches(const char *pattern, const char *path, struct segment ids[PATH_IDS_MAX])
+{
+    struct segment want, have;
+    size_t n = 0;
+
+    while (next_segment(&pattern, &want)) {
+        if (!next_segment(&path, &have) || have.len == 0) {
+            return false;
+        }
+        if (want.base[0] == '{') {
+            if (n < PATH_IDS_MAX) {
+                ids[n++] = have;
+            }
+        } else if (want.len != have.len || memcmp(want.base, have.base, want.len) != 0) {
+            return false;
+        }
+    }
+    return *path == '\0';
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Undoes percent-encoding (a client's library may well encode the colon). */
+static int decode_id(struct segment s, char id[ID_MAX + 1])
+{
+    size_t n = 0;
+    size_t i;
+
+    for (i = 0; i < s.len; i++) {
+        char c = s.base[i];
+
+        if (c == '%') {
+            int high = i + 1 < s.len ? hex_digit(s.base[i + 1]) : -1;
+            int low = i + 2 < s.len ? hex_digit(s.base[i + 2]) : -1;
+
+            if (high < 0 || low < 0) {
+                return -1;
+            }
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        if (n == ID_MAX) {
+            return -1;
+        }
+        id[n++] = c;
+    }
+    id[n] = '\0';
+    return id_valid((struct slice){id, n}) ? 0 : -1;
+}
+
+static int find_route(struct exchange *x)
+{
+    struct segment ids[PATH_IDS_MAX] = {{NULL, 0}};
+    const char *allow = NULL;
+    int i;
+    size_t n;
+
+    for (i = 0; i < routes_count; i++) {
+        if (!matches(routes[i].path, x->path, ids)) {
+            continue;
+        }
+        if (strcmp(routes[i].method, x->method) == 0) {
+            break;
+        }
+        /* No path has two methods yet; GET answers HEAD as well. */
+        allow = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+    }
+    if (i == routes_count && allow != NULL) {
+        x->allow = allow;
+        return problem_set(&x->problem, PROBLEM_METHOD_NOT_ALLOWED, "%s", "");
+    }
+    if (i == routes_count) {
+        return problem_set(&x->problem, PROBLEM_NOT_FOUND, "%s", "");
+    }
+    x->route = i;
+    for (n = 0; n < PATH_IDS_MAX && ids[n].base != NULL; n++) {
+        if (decode_id(ids[n], x->ids[n]) != 0) {
+            return problem_set(&x->problem, PROBLEM_BAD_ID, "the id in the path is not valid");
+        }
+    }
+    return 0;
+}
+
+/* Florin-Timeout-Ms: how long the client wants to wait; we wait no longer than TIMEOUT_MAX_MS. */
+static int read_timeout(struct exchange *x)
+{
+    const char *text = x->headers.timeout;
+    unsigned long ms;
+
+    if (text == NULL) {
+        return 0;
+    }
+    if (strlen(text) > 9 || strspn(text, "0123456789") != strlen(text) ||
+        (ms = strtoul(text, NULL, 10)) == 0) {
+        return problem_set(&x->problem, PROBLEM_MALFORMED,
+                           "Florin-Timeout-Ms: expected a number of milliseconds above zero");
+    }
+    x->timeout_ms = ms < TIMEOUT_MAX_MS ? (unsigned)ms : TIMEOUT_MAX_MS;
+    return 0;
+}
+
+static int check_credentials(struct exchange *x, const struct route *r)
+{
+    if (r->roles == ANYBODY) {
+        return 0;
+    }
+    if (credentials_check(x->api->credentials, x->headers.authorization, x->timeout_ms, &x->who,
+                          &x->problem) != 0) {
+        return -1;
+    }
+    if (!(r->roles & (1U << x->who.role))) {
+        return problem_set(&x->problem, PROBLEM_FORBIDDEN, "This key's role is %s.",
+                           role_name(x->who.role));
+    }
+    return 0;
+}
+
+static int read_body(struct exchange *x, const struct route *r)
+{
+    const char *encoding = x->headers.content_encoding;
+    enum form form;
+
+    if (r->body == BODY_NONE || (r->body == BODY_OPTIONAL && x->body.len == 0)) {
+        return 0;
+    }
+    if (!x->body_declared) {
+        return problem_set(&x->problem, PROBLEM_LENGTH_REQUIRED, "%s", "");
+    }
+    if (body_form(x->headers.content_type, &form) != 0) {
+        return problem_set(&x->problem, PROBLEM_MEDIA_TYPE, "%s", "");
+    }
+    if (encoding != NULL && strcasecmp(encoding, "identity") != 0) {
+        return problem_set(&x->problem, PROBLEM_MEDIA_TYPE, "A body may not be compressed.");
+    }
+    x->json = body_parse(x->body, form, &x->problem);
+    return x->json == NULL ? -1 : 0;
+}
+
+void routes_answer(struct exchange *x)
+{
+    const struct route *r;
+
+    exchange_choose_form(x);
+    if (find_route(x) != 0) {
+        exchange_fail(x);
+        return;
+    }
+    r = &routes[x->route];
+    if (read_timeout(x) != 0 || check_credentials(x, r) != 0 || read_body(x, r) != 0 ||
+        r->handle(x) != 0) {
+        exchange_fail(x);
+    }
+}

@@ -1,0 +1,250 @@
+#include "api/server.h"
+
+#include <civetweb.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "api/connection.h"
+#include "api/routes.h"
+
+enum {
+    HEADER_MAX = 16384,
+    ACCEPT_QUEUE = 1024,
+    STOP_WAIT_S = TIMEOUT_MAX_MS / 1000 + 5, /* longer than any call may take */
+};
+
+struct api_server {
+    struct api api;
+    struct connection_limits limits;
+    struct mg_context *context;
+    unsigned port;
+    char last_message[256]; /* CivetWeb's, while it starts: why it could not */
+    atomic_bool started;
+
+    pthread_mutex_t lock; /* guards the next two */
+    pthread_cond_t idle;
+    unsigned under_way;
+    bool stopping;
+};
+
+static struct api_server *server_of(const struct mg_connection *conn)
+{
+    return mg_get_user_data(mg_get_context(conn));
+}
+
+static bool enter(struct api_server *s)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&s->lock);
+    s->under_way++;
+    stopping = s->stopping;
+    pthread_mutex_unlock(&s->lock);
+    return stopping;
+}
+
+static void leave(struct api_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->under_way--;
+    if (s->under_way == 0 && s->stopping) {
+        pthread_cond_signal(&s->idle);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Answers every request itself, so nothing else that CivetWeb can do (files, directories, CGI,
+ * CORS, authentication) is ever reached. */
+static int on_request(struct mg_connection *conn)
+{
+    struct api_server *s = server_of(conn);
+    bool stopping = enter(s);
+    int status = connection_serve(conn, mg_get_thread_pointer(conn), &s->api, &s->limits, stopping);
+
+    leave(s);
+    return status;
+}
+
+static int on_error(struct mg_connection *conn, int status, const char *message)
+{
+    struct api_server *s = server_of(conn);
+
+    enter(s);
+    connection_refuse(conn, mg_get_thread_pointer(conn), &s->api, status, message);
+    leave(s);
+    return 0;
+}
+
+static int on_message(const struct mg_connection *conn, const char *message)
+{
+    struct api_server *s = server_of(conn);
+    char text[256];
+    size_t i;
+
+    snprintf(text, sizeof text, "%s", message);
+    for (i = 0; text[i] != '\0'; i++) {
+        if (text[i] == '"' || text[i] < ' ') {
+            text[i] = '\'';
+        }
+    }
+    if (!atomic_load(&s->started)) {
+        memcpy(s->last_message, text, sizeof text);
+    }
+    report(s->api.reporter, LEVEL_WARN, "api", "the web server says", "text=\"%s\"", text);
+    return 1;
+}
+
+static void *on_thread_start(const struct mg_context *context, int type)
+{
+    (void)context;
+    return type == 1 ? worker_new() : NULL;
+}
+
+static void on_thread_end(const struct mg_context *context, int type, void *worker)
+{
+    (void)context;
+    (void)type;
+    worker_free(worker);
+}
+
+static int start_civetweb(struct api_server *s, const struct api_server_options *o,
+                          struct fault *fault)
+{
+    char threads[16], request_timeout[16], keep_alive_timeout[16], header_max[16], queue[16];
+    const char *options[] = {
+        "listening_ports",
+        o->listen,
+        "num_threads",
+        threads,
+        "request_timeout_ms",
+        request_timeout,
+        "keep_alive_timeout_ms",
+        keep_alive_timeout,
+        "enable_keep_alive",
+        "yes",
+        "tcp_nodelay",
+        "1",
+        "max_request_size",
+        header_max,
+        "connection_queue",
+        queue,
+        "listen_backlog",
+        queue,
+        "decode_url",
+        "no",
+        "enable_directory_listing",
+        "no",
+        "enable_auth_domain_check",
+        "no",
+        NULL,
+    };
+    const struct mg_callbacks callbacks = {.begin_request = on_request,
+                                           .http_error = on_error,
+                                           .log_message = on_message,
+                                           .init_thread = on_thread_start,
+                                           .exit_thread = on_thread_end};
+    char why[256] = "";
+    struct mg_init_data init = {
+        .callbacks = &callbacks, .user_data = s, .configuration_options = options};
+    struct mg_error_data error = {.text = why, .text_buffer_size = sizeof why};
+    struct mg_server_port port;
+    unsigned code = 0;
+
+    error.code = &code;
+    snprintf(threads, sizeof threads, "%u", o->num_threads == 0 ? 256 : o->num_threads);
+    snprintf(request_timeout, sizeof request_timeout, "%u", s->limits.body_timeout_ms);
+    snprintf(keep_alive_timeout, sizeof keep_alive_timeout, "%u",
+             o->keep_alive_timeout_ms == 0 ? 60000 : o->keep_alive_timeout_ms);
+    snprintf(header_max, sizeof header_max, "%d", HEADER_MAX);
+    snprintf(queue, sizeof queue, "%d", ACCEPT_QUEUE);
+
+    s->context = mg_start2(&init, &error);
+    if (s->context == NULL) {
+        return fault_set(fault, "can't serve HTTP on %s: %s%s%s. Is the address right, and free?",
+                         o->listen, why, s->last_message[0] == '\0' ? "" : ": ", s->last_message);
+    }
+    atomic_store(&s->started, true);
+    if (mg_get_server_ports(s->context, 1, &port) != 1) {
+        return fault_set(fault, "the web server does not tell its port");
+    }
+    s->port = (unsigned)port.port;
+    return 0;
+}
+
+static void release(struct api_server *s)
+{
+    if (s->context != NULL) {
+        mg_stop(s->context);
+    }
+    mg_exit_library();
+    pthread_cond_destroy(&s->idle);
+    pthread_mutex_destroy(&s->lock);
+    credentials_free(s->api.credentials);
+    metrics_free(s->api.metrics);
+    free(s);
+}
+
+int api_server_start(struct api_server **server, const struct api_server_options *options,
+                     struct fault *fault)
+{
+    struct api_server *s;
+    pthread_condattr_t attributes;
+
+    *server = NULL;
+    if (sodium_init() < 0) {
+        return fault_set(fault, "libsodium can't start: is there no source of random numbers?");
+    }
+    s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return fault_set(fault, "out of memory");
+    }
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->idle, &attributes);
+    pthread_condattr_destroy(&attributes);
+
+    s->api = (struct api){.gate = options->gate,
+                          .credentials = credentials_new(options->gate),
+                          .metrics = metrics_new(routes_count),
+                          .reporter = options->reporter,
+                          .deadline_ms = options->deadline_ms == 0 ? 5000 : options->deadline_ms};
+    s->limits.max_body = options->max_body == 0 ? 1 << 20 : options->max_body;
+    s->limits.body_timeout_ms =
+        options->request_timeout_ms == 0 ? 10000 : options->request_timeout_ms;
+    mg_init_library(0); /* counted; 0: no TLS yet */
+
+    if (start_civetweb(s, options, fault) != 0) {
+        release(s);
+        return -1;
+    }
+    *server = s;
+    return 0;
+}
+
+unsigned api_server_port(const struct api_server *server)
+{
+    return server->port;
+}
+
+void api_server_stop(struct api_server *server)
+{
+    struct timespec until;
+
+    if (server == NULL) {
+        return;
+    }
+    /* mg_stop cuts answers short that are being sent: first let them end. */
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += STOP_WAIT_S;
+    pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    while (server->under_way > 0 &&
+           pthread_cond_timedwait(&server->idle, &server->lock, &until) == 0) {
+    }
+    pthread_mutex_unlock(&server->lock);
+    release(server);
+}

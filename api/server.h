@@ -1,0 +1,39 @@
+/* The HTTP server of one node: starts CivetWeb, answers every request, stops without dropping one.
+ *
+ * Every answer has been through the gate when it needs the ledger; nothing here knows Raft. A
+ * worker thread serves one connection at a time, so num_threads is how many connections are served
+ * at once; more wait to be accepted. */
+#ifndef FLORIN_SERVER_H
+#define FLORIN_SERVER_H
+
+#include <stddef.h>
+
+#include "consensus/submit.h"
+#include "statemachine/report.h"
+
+struct api_server_options {
+    const char *listen;             /* "127.0.0.1:8080", "[::1]:8080"; port 0: any free one */
+    unsigned num_threads;           /* 0: 256 */
+    unsigned request_timeout_ms;    /* to send a whole request, to take an answer. 0: 10,000 */
+    unsigned keep_alive_timeout_ms; /* how long an idle connection stays. 0: 60,000 */
+    unsigned deadline_ms;           /* how long a call may wait for the ledger. 0: 5,000 */
+    size_t max_body;                /* bytes. 0: 1 MiB */
+    struct gate *gate;              /* borrowed until stop */
+    struct reporter *reporter;      /* borrowed until stop; or NULL */
+};
+
+struct api_server;
+
+/* Listens and serves when it returns 0. On -1 *server is NULL and the fault says why. */
+int api_server_start(struct api_server **server, const struct api_server_options *options,
+                     struct fault *fault);
+
+/* The port it listens on. Any thread. */
+unsigned api_server_port(const struct api_server *server);
+
+/* Answers 503 to what comes in from now on, waits for the answers under way (as long as their
+ * calls may take: close the gate first, then that is no time), stops all threads and frees the
+ * server. NULL is fine. Not from a worker. */
+void api_server_stop(struct api_server *server);
+
+#endif
