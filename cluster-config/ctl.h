@@ -1,0 +1,107 @@
+/* florinctl's shared parts: what was asked for on the command line, how a node is called, how an
+ * answer is shown. One thread; everything hangs off struct ctl. */
+#ifndef FLORIN_CTL_H
+#define FLORIN_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "statemachine/report.h"
+
+/* The process's exit code; --help documents them. */
+enum ctl_exit {
+    CTL_OK = 0,
+    CTL_REFUSED = 1, /* the ledger said no; or the verification failed */
+    CTL_USAGE = 2,   /* the command line, or what was sent, is wrong */
+    CTL_UNAVAILABLE = 3,
+    CTL_UNKNOWN = 4, /* it may have been applied: repeat with the same id */
+    CTL_CREDENTIALS = 5,
+};
+
+/* Whose key a command uses when none is given. */
+enum ctl_role { CTL_PROVIDER, CTL_PLATFORM, CTL_OPERATOR, CTL_ROLES };
+
+enum { CTL_ENDPOINTS_MAX = 16, CTL_ENDPOINT_LENGTH_MAX = 256, CTL_KEY_MAX = 256 };
+
+struct ctl_options {
+    const char *endpoints, *key, *key_file, *as; /* NULL: not given */
+    const char *round, *game, *session, *bet, *kind;
+    const char *credential_file;
+    uint64_t limit, from, before; /* 0: not given */
+    uint64_t timeout_ms;          /* of the whole command */
+    bool json, stale, verify, if_missing;
+};
+
+struct ctl_http; /* ctl_http.c */
+
+struct ctl {
+    struct ctl_options options;
+    char endpoints[CTL_ENDPOINTS_MAX][CTL_ENDPOINT_LENGTH_MAX]; /* http://host:port */
+    unsigned n_endpoints;
+    char key[CTL_KEY_MAX]; /* KEYID.SECRET */
+    struct ctl_http *http;
+};
+
+/* A command after parsing: `args` are the words after its name. Returns the exit code. */
+typedef int ctl_command_fn(struct ctl *ctl, char **args, int n_args);
+
+ctl_command_fn ctl_bet, ctl_win, ctl_rollback, ctl_deposit, ctl_balance, ctl_history,
+    ctl_transaction, ctl_ledger, ctl_cluster_status, ctl_cluster_transfer, ctl_currency_add,
+    ctl_provider_add, ctl_gateway_add, ctl_player_add, ctl_key_add;
+
+/* Fills in endpoints and key from options, environment and files; says what is missing and how to
+ * mend it. 0 or an exit code. */
+int ctl_endpoints_resolve(struct ctl *ctl);
+int ctl_key_resolve(struct ctl *ctl, enum ctl_role role);
+
+/* One line on stderr, "florinctl: ...", control characters made harmless; returns `code`. */
+int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An id that is safe in a URL; says so when it is not. */
+bool ctl_id_ok(const char *what, const char *id);
+
+/* --- calling a node (ctl_http.c) --- */
+
+struct ctl_reply {
+    int status;   /* HTTP */
+    json_t *body; /* NULL when it was not JSON; owned */
+};
+
+void ctl_reply_release(struct ctl_reply *r);
+
+int ctl_http_open(struct ctl *ctl); /* 0 or an exit code */
+void ctl_http_close(struct ctl *ctl);
+
+enum ctl_try {
+    TRY_ANSWERED,
+    TRY_UNREACHED, /* nothing was sent */
+    TRY_LOST,      /* it was sent, and no whole answer came */
+};
+
+/* One request to one endpoint. `body` is NULL for a GET. The reply is filled when answered, the
+ * fault else. */
+enum ctl_try ctl_http_try(struct ctl *ctl, unsigned endpoint, const char *path, const char *body,
+                          uint64_t timeout_ms, struct ctl_reply *reply, struct fault *fault);
+
+/* The request at any endpoint, repeated while that is safe and can help (every command carries its
+ * idempotency key), until --timeout. Takes over `body` (NULL for a GET). CTL_OK with the 2xx reply,
+ * or another exit code after the line on stderr; the reply is released by the caller either way. */
+int ctl_call(struct ctl *ctl, const char *path, json_t *body, struct ctl_reply *reply);
+
+/* --- showing (ctl_show.c) --- */
+
+/* The JSON as it came; CTL_OK or CTL_UNAVAILABLE when stdout can't be written. */
+int ctl_show_json(const json_t *body);
+/* An object as two columns; nested values as compact JSON. */
+int ctl_show_fields(const json_t *object);
+/* A list of objects as a table: `columns` are member names ("a", "b"), NULL-terminated. */
+int ctl_show_rows(const json_t *list, const char *const *columns);
+
+/* "?key=value", "&key=value" as they come, into a path of `cap` bytes; values are numbers or ids.
+ */
+void ctl_path_add(char *path, size_t cap, const char *key, const char *value);
+void ctl_path_add_number(char *path, size_t cap, const char *key, uint64_t value);
+
+#endif

@@ -1,0 +1,308 @@
+/* florinctl: one command, one answer, one exit code.
+ *
+ * A table holds the commands: their words, how many arguments they take, which of the options, and
+ * whose key they use. An option that a command does not take is refused, not ignored. */
+#include "cluster-config/ctl.h"
+
+#include <getopt.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "cluster-config/value.h"
+
+enum option_id {
+    OPTION_ENDPOINTS = 1,
+    OPTION_KEY,
+    OPTION_KEY_FILE,
+    OPTION_AS,
+    OPTION_JSON,
+    OPTION_TIMEOUT,
+    OPTION_HELP,
+    /* From here on: only where the command says so. */
+    OPTION_STALE,
+    OPTION_ROUND,
+    OPTION_GAME,
+    OPTION_SESSION,
+    OPTION_BET,
+    OPTION_KIND,
+    OPTION_LIMIT,
+    OPTION_FROM,
+    OPTION_BEFORE,
+    OPTION_VERIFY,
+    OPTION_IF_MISSING,
+    OPTION_CREDENTIAL_FILE,
+};
+
+#define BIT(option) (1u << (option))
+#define PLAY        (BIT(OPTION_ROUND) | BIT(OPTION_GAME) | BIT(OPTION_SESSION))
+
+struct command_entry {
+    const char *first, *second; /* second is NULL for a command of one word */
+    const char *usage;
+    int min_args, max_args;
+    unsigned options;
+    enum ctl_role role;
+    ctl_command_fn *run;
+    const char *help;
+};
+
+static const struct command_entry commands[] = {
+    {"cluster", "status", "", 0, 0, 0, CTL_OPERATOR, ctl_cluster_status,
+     "every endpoint's node: state, term, leader, commit, applied, ready"},
+    {"cluster", "transfer", "[NODE_ID]", 0, 1, 0, CTL_OPERATOR, ctl_cluster_transfer,
+     "hand leadership over, to NODE_ID or to whoever is furthest"},
+    {"bet", NULL, "ID PLAYER CURRENCY AMOUNT [--round R] [--game G] [--session S]", 4, 4, PLAY,
+     CTL_PROVIDER, ctl_bet, "take AMOUNT from the player"},
+    {"win", NULL, "ID PLAYER CURRENCY AMOUNT [--bet ID] [--kind KIND] [--round R] ...", 4, 4,
+     PLAY | BIT(OPTION_BET) | BIT(OPTION_KIND), CTL_PROVIDER, ctl_win,
+     "pay AMOUNT to the player; KIND: win, jackpot, promo, freespin"},
+    {"rollback", NULL, "ID PLAYER CURRENCY ORIGINAL", 4, 4, 0, CTL_PROVIDER, ctl_rollback,
+     "reverse the bet or win ORIGINAL"},
+    {"deposit", NULL, "ID PLAYER CURRENCY AMOUNT GATEWAY", 5, 5, 0, CTL_PLATFORM, ctl_deposit,
+     "money that came in through GATEWAY"},
+    {"balance", NULL, "PLAYER [--stale]", 1, 1, BIT(OPTION_STALE), CTL_PLATFORM, ctl_balance,
+     "what the player has, by currency"},
+    {"history", NULL, "PLAYER [--limit N] [--before SEQ] [--stale]", 1, 1,
+     BIT(OPTION_LIMIT) | BIT(OPTION_BEFORE) | BIT(OPTION_STALE), CTL_PLATFORM, ctl_history,
+     "the player's transactions, newest first"},
+    {"transaction", NULL, "ID [--stale]", 1, 1, BIT(OPTION_STALE), CTL_PROVIDER, ctl_transaction,
+     "what became of ID, which the key's principal sent"},
+    {"ledger", NULL, "[--from SEQ] [--limit N] [--stale] | --verify [--stale]", 0, 0,
+     BIT(OPTION_FROM) | BIT(OPTION_LIMIT) | BIT(OPTION_STALE) | BIT(OPTION_VERIFY), CTL_PLATFORM,
+     ctl_ledger, "the ledger's entries; --verify recomputes chain, balances and sums"},
+    {"currency", "add", "CODE [SCALE] [--if-missing]", 1, 2, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
+     ctl_currency_add, "SCALE: digits after the point, 0 to 9, default 5"},
+    {"provider", "add", "ID [--if-missing]", 1, 1, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
+     ctl_provider_add, "a game provider"},
+    {"gateway", "add", "ID [--if-missing]", 1, 1, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
+     ctl_gateway_add, "a payment gateway"},
+    {"player", "add", "ID [CURRENCY...] [--if-missing]", 1, 17, BIT(OPTION_IF_MISSING),
+     CTL_PLATFORM, ctl_player_add, "a player, for these currencies only if any are given"},
+    {"key", "add", "PRINCIPAL ROLE [--credential-file FILE] [--if-missing]", 2, 2,
+     BIT(OPTION_CREDENTIAL_FILE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_key_add,
+     "ROLE: provider, gateway, platform, operator, auditor; a new secret is shown once,\n"
+     "      or KEYID.SECRET is taken from FILE"},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct option long_options[] = {
+    {"endpoints", required_argument, NULL, OPTION_ENDPOINTS},
+    {"key", required_argument, NULL, OPTION_KEY},
+    {"key-file", required_argument, NULL, OPTION_KEY_FILE},
+    {"as", required_argument, NULL, OPTION_AS},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"stale", no_argument, NULL, OPTION_STALE},
+    {"round", required_argument, NULL, OPTION_ROUND},
+    {"game", required_argument, NULL, OPTION_GAME},
+    {"session", required_argument, NULL, OPTION_SESSION},
+    {"bet", required_argument, NULL, OPTION_BET},
+    {"kind", required_argument, NULL, OPTION_KIND},
+    {"limit", required_argument, NULL, OPTION_LIMIT},
+    {"from", required_argument, NULL, OPTION_FROM},
+    {"before", required_argument, NULL, OPTION_BEFORE},
+    {"verify", no_argument, NULL, OPTION_VERIFY},
+    {"if-missing", no_argument, NULL, OPTION_IF_MISSING},
+    {"credential-file", required_argument, NULL, OPTION_CREDENTIAL_FILE},
+    {NULL, 0, NULL, 0},
+};
+
+static void help(void)
+{
+    puts("usage: florinctl [OPTIONS] COMMAND\n\ncommands:");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const struct command_entry *c = &commands[i];
+        printf("  %s%s%s %s\n      %s\n", c->first, c->second != NULL ? " " : "",
+               c->second != NULL ? c->second : "", c->usage, c->help);
+    }
+    puts(
+        "\noptions:\n"
+        "  --endpoints URL[,URL...]  the nodes; default $FLORIN_ENDPOINTS\n"
+        "  --key KEYID.SECRET        the credential; default $FLORIN_KEY, then by the command\n"
+        "                            $FLORIN_PROVIDER_KEY, _PLATFORM_KEY or _OPERATOR_KEY\n"
+        "  --key-file FILE           the same from a file (mode 600)\n"
+        "  --as ROLE                 provider, platform or operator: which of those three\n"
+        "  --json                    the answer's JSON instead of a table\n"
+        "  --timeout TIME            of the whole command, such as 500ms or 10s (the default)\n"
+        "\n"
+        "A node that can't be reached or answers 503 or 504 is followed by the next one; the same\n"
+        "id is sent again, which is always safe: an id is decided once, for ever.\n"
+        "\n"
+        "exit codes:\n"
+        "  0  done\n"
+        "  1  refused for a business reason, not found, or the ledger does not verify\n"
+        "  2  the command line or an argument is wrong\n"
+        "  3  no node could answer; nothing was applied\n"
+        "  4  outcome unknown: it may have been applied; repeat with the same id\n"
+        "  5  credentials are missing, wrong, or may not do this");
+}
+
+static int number_option(const char *name, const char *text, uint64_t *out)
+{
+    if (value_number(slice_of(text), out) != 0 || *out < 1 || *out > INT64_MAX) {
+        return ctl_fail(CTL_USAGE, "--%s is \"%s\"; expected a number from 1 on", name, text);
+    }
+    return CTL_OK;
+}
+
+static int timeout_option(const char *text, uint64_t *out_ms)
+{
+    if (value_duration(slice_of(text), out_ms) != 0 || *out_ms < 1 || *out_ms > 3600000) {
+        return ctl_fail(CTL_USAGE, "--timeout is \"%s\"; expected a time such as 500ms or 10s",
+                        text);
+    }
+    return CTL_OK;
+}
+
+/* The text options: where each goes; NULL for the others. */
+static const char **text_option(struct ctl_options *o, int id)
+{
+    switch (id) {
+    case OPTION_ENDPOINTS:
+        return &o->endpoints;
+    case OPTION_KEY:
+        return &o->key;
+    case OPTION_KEY_FILE:
+        return &o->key_file;
+    case OPTION_AS:
+        return &o->as;
+    case OPTION_ROUND:
+        return &o->round;
+    case OPTION_GAME:
+        return &o->game;
+    case OPTION_SESSION:
+        return &o->session;
+    case OPTION_BET:
+        return &o->bet;
+    case OPTION_KIND:
+        return &o->kind;
+    case OPTION_CREDENTIAL_FILE:
+        return &o->credential_file;
+    default:
+        return NULL;
+    }
+}
+
+static bool *flag_option(struct ctl_options *o, int id)
+{
+    switch (id) {
+    case OPTION_JSON:
+        return &o->json;
+    case OPTION_STALE:
+        return &o->stale;
+    case OPTION_VERIFY:
+        return &o->verify;
+    case OPTION_IF_MISSING:
+        return &o->if_missing;
+    default:
+        return NULL;
+    }
+}
+
+static int take_option(struct ctl_options *o, int id)
+{
+    const char **text = text_option(o, id);
+    bool *flag = flag_option(o, id);
+
+    if (text != NULL) {
+        *text = optarg;
+        return CTL_OK;
+    }
+    if (flag != NULL) {
+        *flag = true;
+        return CTL_OK;
+    }
+    switch (id) {
+    case OPTION_LIMIT:
+        return number_option("limit", optarg, &o->limit);
+    case OPTION_FROM:
+        return number_option("from", optarg, &o->from);
+    case OPTION_BEFORE:
+        return number_option("before", optarg, &o->before);
+    case OPTION_TIMEOUT:
+        return timeout_option(optarg, &o->timeout_ms);
+    default:
+        return CTL_USAGE; /* getopt has said which option it does not know */
+    }
+}
+
+static const struct command_entry *find(char **words, int n)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const struct command_entry *c = &commands[i];
+        if (n >= 1 && strcmp(words[0], c->first) == 0 &&
+            (c->second == NULL || (n >= 2 && strcmp(words[1], c->second) == 0))) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* Everything that florinctl sends is an id, an amount or a name: plain text. */
+static bool plain(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        for (const char *c = argv[i]; *c != '\0'; c++) {
+            if (*c < 0x20 || *c == 0x7f) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static int run(struct ctl *ctl, const struct command_entry *c, char **args, int n_args)
+{
+    int rc = ctl_endpoints_resolve(ctl);
+
+    if (rc == CTL_OK) {
+        rc = ctl_key_resolve(ctl, c->role);
+    }
+    if (rc == CTL_OK) {
+        rc = ctl_http_open(ctl);
+    }
+    if (rc == CTL_OK) {
+        rc = c->run(ctl, args, n_args);
+        ctl_http_close(ctl);
+    }
+    sodium_memzero(ctl->key, sizeof ctl->key);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl ctl = {.options.timeout_ms = 10000};
+    unsigned given = 0;
+    int id;
+
+    if (!plain(argc, argv)) {
+        return ctl_fail(CTL_USAGE, "an argument holds bytes that are not plain ASCII");
+    }
+    while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+        if (id == OPTION_HELP || id == 'h') {
+            help();
+            return CTL_OK;
+        }
+        if (take_option(&ctl.options, id) != CTL_OK) {
+            return CTL_USAGE;
+        }
+        given |= id >= OPTION_STALE ? BIT(id) : 0;
+    }
+    char **words = argv + optind;
+    int n = argc - optind;
+    const struct command_entry *c = find(words, n);
+    if (c == NULL) {
+        return ctl_fail(CTL_USAGE, "%s%s; `florinctl --help` lists the commands",
+                        n == 0 ? "no command" : "unknown command ", n == 0 ? "" : words[0]);
+    }
+    int n_words = c->second == NULL ? 1 : 2;
+    if (n - n_words < c->min_args || n - n_words > c->max_args || (given & ~c->options) != 0) {
+        return ctl_fail(CTL_USAGE, "usage: florinctl %s%s%s %s", c->first,
+                        c->second != NULL ? " " : "", c->second != NULL ? c->second : "", c->usage);
+    }
+    if (sodium_init() < 0) {
+        return ctl_fail(CTL_UNAVAILABLE, "libsodium could not be set up");
+    }
+    return run(&ctl, c, words + n_words, n - n_words);
+}

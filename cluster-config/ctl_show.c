@@ -1,0 +1,118 @@
+/* Output for people: columns as wide as their widest cell, numbers and amounts to the right. What
+ * came from a node is shown with control characters replaced: a terminal must not obey it. */
+#include "cluster-config/ctl.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CELL_MAX = 256, COLUMNS_MAX = 16 };
+
+static int flushed(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        return ctl_fail(CTL_UNAVAILABLE, "the output could not be written");
+    }
+    return CTL_OK;
+}
+
+int ctl_show_json(const json_t *body)
+{
+    if (json_dumpf(body, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY) != 0) {
+        return ctl_fail(CTL_UNAVAILABLE, "the output could not be written");
+    }
+    putchar('\n');
+    return flushed();
+}
+
+static void cell(const json_t *value, char out[static CELL_MAX])
+{
+    char *dumped = NULL;
+    const char *text = "";
+
+    if (json_is_string(value)) {
+        text = json_string_value(value);
+    } else if (value != NULL && !json_is_null(value)) {
+        dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        text = dumped != NULL ? dumped : "";
+    }
+    snprintf(out, CELL_MAX, "%s", text);
+    free(dumped);
+    for (char *c = out; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+}
+
+int ctl_show_fields(const json_t *object)
+{
+    char text[CELL_MAX];
+    size_t width = 0;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)object, key, value)
+    {
+        width = strlen(key) > width ? strlen(key) : width;
+    }
+    json_object_foreach((json_t *)object, key, value)
+    {
+        cell(value, text);
+        printf("%-*s  %s\n", (int)width, key, text);
+    }
+    return flushed();
+}
+
+/* Amounts and numbers line up at their right end. */
+static bool to_the_right(const char *text)
+{
+    return text[0] != '\0' && strspn(text, "0123456789.-") == strlen(text);
+}
+
+int ctl_show_rows(const json_t *list, const char *const *columns)
+{
+    size_t width[COLUMNS_MAX];
+    char text[CELL_MAX];
+    size_t n = 0;
+    size_t i;
+    json_t *row;
+
+    for (; columns[n] != NULL && n < COLUMNS_MAX; n++) {
+        width[n] = strlen(columns[n]);
+    }
+    json_array_foreach(list, i, row)
+    {
+        for (size_t c = 0; c < n; c++) {
+            cell(json_object_get(row, columns[c]), text);
+            width[c] = strlen(text) > width[c] ? strlen(text) : width[c];
+        }
+    }
+    for (size_t c = 0; c < n; c++) {
+        printf("%-*s%s", c + 1 < n ? (int)width[c] : 0, columns[c], c + 1 < n ? "  " : "\n");
+    }
+    json_array_foreach(list, i, row)
+    {
+        for (size_t c = 0; c < n; c++) {
+            cell(json_object_get(row, columns[c]), text);
+            int w = to_the_right(text) ? (int)width[c] : -(int)width[c];
+            printf("%*s%s", c + 1 < n || w > 0 ? w : 0, text, c + 1 < n ? "  " : "\n");
+        }
+    }
+    return flushed();
+}
+
+void ctl_path_add(char *path, size_t cap, const char *key, const char *value)
+{
+    size_t len = strlen(path);
+
+    snprintf(path + len, cap - len, "%c%s=%s", strchr(path, '?') == NULL ? '?' : '&', key, value);
+}
+
+void ctl_path_add_number(char *path, size_t cap, const char *key, uint64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    ctl_path_add(path, cap, key, text);
+}
