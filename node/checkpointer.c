@@ -1,0 +1,128 @@
+#include "node/checkpointer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <uv.h>
+
+enum checkpointer_state { IDLE, WRITING, WRITTEN, FAILED };
+
+struct checkpointer {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum checkpointer_state state;
+    bool ending;
+    struct machine *machine;
+    struct fault fault;
+    uint64_t duration_us;
+    void (*wake)(void *context);
+    void *context;
+};
+
+static void write_one(struct checkpointer *c)
+{
+    struct machine *machine = c->machine;
+    struct fault fault;
+    uint64_t began = uv_hrtime();
+    int rv;
+
+    pthread_mutex_unlock(&c->lock);
+    rv = machine_checkpoint_write(machine, &fault);
+    pthread_mutex_lock(&c->lock);
+    c->duration_us = (uv_hrtime() - began) / 1000;
+    c->state = rv == 0 ? WRITTEN : FAILED;
+    c->fault = fault;
+    pthread_cond_broadcast(&c->changed);
+    c->wake(c->context);
+}
+
+static void *run(void *argument)
+{
+    struct checkpointer *c = argument;
+
+    pthread_mutex_lock(&c->lock);
+    while (!c->ending) {
+        if (c->state == WRITING) {
+            write_one(c);
+        } else {
+            pthread_cond_wait(&c->changed, &c->lock);
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+struct checkpointer *checkpointer_new(void (*wake)(void *context), void *context)
+{
+    struct checkpointer *c = calloc(1, sizeof *c);
+
+    if (c == NULL) {
+        abort();
+    }
+    c->wake = wake;
+    c->context = context;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->changed, NULL);
+    if (pthread_create(&c->thread, NULL, run, c) != 0) {
+        abort(); /* at start: no thread to be had */
+    }
+    return c;
+}
+
+void checkpointer_wait(struct checkpointer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    while (c->state == WRITING) {
+        pthread_cond_wait(&c->changed, &c->lock);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void checkpointer_free(struct checkpointer *c)
+{
+    checkpointer_wait(c);
+    pthread_mutex_lock(&c->lock);
+    c->ending = true;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->thread, NULL);
+    pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+void checkpointer_start(struct checkpointer *c, struct machine *machine)
+{
+    pthread_mutex_lock(&c->lock);
+    c->machine = machine;
+    c->state = WRITING;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+int checkpointer_finish(struct checkpointer *c, uint64_t *duration_us, struct fault *fault)
+{
+    int rv = 0;
+
+    pthread_mutex_lock(&c->lock);
+    if (c->state == WRITTEN) {
+        *duration_us = c->duration_us;
+        c->state = IDLE;
+        rv = 1;
+    } else if (c->state == FAILED) {
+        *fault = c->fault;
+        rv = -1;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return rv;
+}
+
+bool checkpointer_busy(struct checkpointer *c)
+{
+    bool busy;
+
+    pthread_mutex_lock(&c->lock);
+    busy = c->state != IDLE;
+    pthread_mutex_unlock(&c->lock);
+    return busy;
+}

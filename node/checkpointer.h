@@ -1,0 +1,29 @@
+/* The checkpointer thread: writes the machine's frozen set of changes to the store.
+ *
+ * One checkpoint at a time. The loop freezes the set and starts it; the thread writes; the loop is
+ * woken, and finishes. A write that fails is kept for the loop to see: it stops the node. */
+#ifndef FLORIN_CHECKPOINTER_H
+#define FLORIN_CHECKPOINTER_H
+
+#include "statemachine/machine.h"
+
+struct checkpointer;
+
+/* `wake` is called on the thread when a checkpoint has been written. */
+struct checkpointer *checkpointer_new(void (*wake)(void *context), void *context);
+
+/* Waits for a write under way, ends the thread. */
+void checkpointer_free(struct checkpointer *c);
+
+/* Loop thread. The machine has begun a checkpoint and stays open until finish. */
+void checkpointer_start(struct checkpointer *c, struct machine *machine);
+
+/* Loop thread. 1: written, took duration_us; 0: nothing finished; -1: the write failed. */
+int checkpointer_finish(struct checkpointer *c, uint64_t *duration_us, struct fault *fault);
+
+/* Waits until no write is under way. */
+void checkpointer_wait(struct checkpointer *c);
+
+bool checkpointer_busy(struct checkpointer *c);
+
+#endif

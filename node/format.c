@@ -1,0 +1,87 @@
+#include "node/format.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "consensus/configuration.h"
+#include "consensus/log.h"
+
+void node_folder(const struct florin_config *config, const char *name, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s", config->data_dir, name);
+}
+
+/* Like mkdir -p, with folders that only the owner may enter. */
+static int make_folders(const char *path, struct fault *fault)
+{
+    char partial[CONFIG_PATH_MAX + 16];
+    char *at;
+
+    snprintf(partial, sizeof partial, "%s", path);
+    for (at = partial + 1; *at != '\0'; at++) {
+        if (*at == '/') {
+            *at = '\0';
+            if (mkdir(partial, 0755) != 0 && errno != EEXIST) {
+                return fault_set(fault, "can't make the folder %s: %s", partial, strerror(errno));
+            }
+            *at = '/';
+        }
+    }
+    if (mkdir(partial, 0700) != 0 && errno != EEXIST) {
+        return fault_set(fault, "can't make the folder %s: %s", partial, strerror(errno));
+    }
+    return 0;
+}
+
+static int encode_members(const struct florin_config *config, struct bytes *out,
+                          struct fault *fault)
+{
+    struct configuration_member members[CONFIG_MEMBERS_MAX];
+    uint32_t i;
+
+    for (i = 0; i < config->n_members; i++) {
+        members[i] = (struct configuration_member){config->members[i].id,
+                                                   config->members[i].address, MEMBER_VOTER};
+    }
+    return configuration_encode(members, config->n_members, out, fault);
+}
+
+int node_format(const struct florin_config *config, struct fault *fault)
+{
+    char path[CONFIG_PATH_MAX + 16];
+    struct log_identity identity = {.node_id = config->node_id};
+    struct log_entry first = {.index = 1, .term = 1, .type = LOG_CHANGE};
+    struct bytes members;
+    struct disk disk;
+    int rv = -1;
+
+    snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", config->cluster_id);
+    bytes_init(&members);
+    if (encode_members(config, &members, fault) != 0) {
+        goto out;
+    }
+    first.data = members.base;
+    first.len = members.len;
+    node_folder(config, "state", path, sizeof path);
+    if (make_folders(path, fault) != 0) {
+        goto out;
+    }
+    node_folder(config, "raft", path, sizeof path);
+    if (make_folders(path, fault) != 0) {
+        goto out;
+    }
+    rv = disk_posix_open(&disk, path);
+    if (rv != 0) {
+        fault_set(fault, "can't open the folder %s: %s", path, strerror(-rv));
+        rv = -1;
+        goto out;
+    }
+    rv = log_format(&disk, &identity, &first, fault);
+    disk.release(disk.impl);
+out:
+    bytes_release(&members);
+    return rv;
+}

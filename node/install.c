@@ -1,0 +1,223 @@
+#define _GNU_SOURCE /* renameat2 */
+#include "node/install.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "node/format.h"
+#include "node/node_private.h"
+
+enum { PATH_BYTES = CONFIG_PATH_MAX + 32 };
+
+static void path_in(const struct node *n, const char *folder, const char *file,
+                    char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%s/%s%s%s", n->config.data_dir, folder, file[0] == '\0' ? "" : "/",
+             file);
+}
+
+static int sync_path(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rv;
+
+    if (fd < 0) {
+        return -1;
+    }
+    rv = fsync(fd);
+    close(fd);
+    return rv;
+}
+
+/* The files of a state folder, not the folder. */
+static void empty_folder(const struct node *n, const char *folder)
+{
+    static const char *const files[] = {"data.mdb", "lock.mdb", "installed"};
+    char path[PATH_BYTES];
+    size_t i;
+
+    for (i = 0; i < sizeof files / sizeof files[0]; i++) {
+        path_in(n, folder, files[i], path);
+        unlink(path);
+    }
+}
+
+int install_prepare(struct node *n, struct fault *fault)
+{
+    char path[PATH_BYTES];
+
+    path_in(n, "state.new", "", path);
+    empty_folder(n, "state.new");
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return fault_set(fault, "can't make the folder %s: %s", path, strerror(errno));
+    }
+    return 0;
+}
+
+bool install_state_may_lead(const struct node *n)
+{
+    char path[PATH_BYTES];
+
+    path_in(n, "state", "installed", path);
+    return access(path, F_OK) == 0;
+}
+
+void install_settled(struct node *n)
+{
+    char path[PATH_BYTES];
+
+    path_in(n, "state", "installed", path);
+    unlink(path); /* most often there is none */
+}
+
+/* ---- the copy ---- */
+
+static int write_state(void *context, int fd, struct fault *fault)
+{
+    struct node *n = context;
+
+    return machine_copy(n->machine, fd, fault);
+}
+
+static uint64_t state_bytes(void *context)
+{
+    struct node *n = context;
+
+    return machine_copy_bytes(n->machine);
+}
+
+static void fetched(void *context, bool ok)
+{
+    struct node *n = context;
+    struct fault fault;
+
+    n->pump_wanted = true;
+    if (ok) {
+        n->install_ready = true;
+        return;
+    }
+    if (n->phase != PHASE_ENDED && replica_fetched(n->replica, false, &fault) != 0) {
+        node_fatal(n, &fault);
+    }
+}
+
+void install_open(struct node *n)
+{
+    struct copy_options options = {
+        .loop = &n->loop,
+        .reporter = n->reporter,
+        .folder = n->install_folder,
+        .file = "data.mdb",
+        .write_state = write_state,
+        .state_bytes = state_bytes,
+        .fetched = fetched,
+        .context = n,
+    };
+
+    path_in(n, "state.new", "", n->install_folder);
+    peer_links_transport(n->links, &options.transport);
+    n->copy = copy_new(&options);
+}
+
+static void start(void *impl, uint64_t peer, uint64_t index, struct slice manifest)
+{
+    struct node *n = impl;
+
+    n->install_ready = false;
+    n->install_index = index;
+    bytes_clear(&n->install_manifest);
+    bytes_append(&n->install_manifest, manifest.base, manifest.len);
+    empty_folder(n, "state.new");
+    copy_fetch(n->copy, peer);
+}
+
+void install_bind(struct node *n, struct installer *installer)
+{
+    *installer = (struct installer){n, start};
+}
+
+/* ---- the exchange ---- */
+
+/* Opens the copy as a machine and asks it what the manifest says; closes it again. */
+static int check_copy(struct node *n, struct fault *fault)
+{
+    struct machine *machine;
+    int rv = -1;
+
+    if (n->install_manifest.len != MACHINE_CHECK_BYTES) {
+        return fault_set(fault, "the manifest has %zu bytes", n->install_manifest.len);
+    }
+    if (node_open_machine_in(n, n->install_folder, &machine, fault) != 0) {
+        return -1;
+    }
+    if (machine_applied_index(machine) < n->install_index) {
+        fault_set(fault, "the copy ends at index %llu, before the snapshot's %llu",
+                  (unsigned long long)machine_applied_index(machine),
+                  (unsigned long long)n->install_index);
+    } else {
+        rv = machine_check(machine, n->install_manifest.base, fault);
+    }
+    machine_close(machine);
+    return rv;
+}
+
+/* Marks the copy, then gives it the state's name and the state the copy's, in one step. */
+static int exchange(struct node *n, struct fault *fault)
+{
+    char marker[PATH_BYTES];
+    char old[PATH_BYTES];
+    int fd;
+
+    path_in(n, "state.new", "installed", marker);
+    path_in(n, "state", "", old);
+    fd = open(marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || close(fd) != 0 || sync_path(n->install_folder) != 0) {
+        return fault_set(fault, "can't mark %s: %s", n->install_folder, strerror(errno));
+    }
+    if (renameat2(AT_FDCWD, n->install_folder, AT_FDCWD, old, RENAME_EXCHANGE) != 0 ||
+        sync_path(n->config.data_dir) != 0) {
+        return fault_set(fault, "can't exchange %s and %s: %s", n->install_folder, old,
+                         strerror(errno));
+    }
+    return 0;
+}
+
+static int install(struct node *n, struct fault *fault)
+{
+    struct fault why;
+    char folder[PATH_BYTES];
+
+    if (check_copy(n, &why) != 0) {
+        report(n->reporter, LEVEL_WARN, "node", "the fetched state is not what Raft announced",
+               "why=\"%s\"", why.text);
+        return replica_fetched(n->replica, false, fault);
+    }
+    machine_close(n->machine);
+    n->machine = NULL;
+    path_in(n, "state", "", folder);
+    if (exchange(n, fault) != 0 || node_open_machine_in(n, folder, &n->machine, fault) != 0) {
+        return -1;
+    }
+    empty_folder(n, "state.new");
+    report(n->reporter, LEVEL_INFO, "node", "installed the fetched state",
+           "applied_index=%llu seq=%llu", (unsigned long long)machine_applied_index(n->machine),
+           (unsigned long long)machine_sequence(n->machine));
+    return replica_fetched(n->replica, true, fault);
+}
+
+int install_advance(struct node *n, struct fault *fault)
+{
+    if (!n->install_ready || checkpointer_busy(n->checkpointer)) {
+        return 0;
+    }
+    if (copy_sending(n->copy)) {
+        copy_stop_sending(n->copy); /* its thread reads the state that is to go */
+        return 0;
+    }
+    n->install_ready = false;
+    return install(n, fault);
+}

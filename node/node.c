@@ -1,0 +1,287 @@
+#include "node/node_private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "node/binding.h"
+#include "node/format.h"
+
+/* Entries on their way to one follower, and entries proposed but not applied. A few are enough to
+ * keep the disk and the network busy; more would only make groups smaller. */
+enum { INFLIGHT_ENTRIES = 64, GROUP_WINDOW = 4 };
+
+static uint64_t clock_now_ms(void *impl)
+{
+    return node_now_ms(impl);
+}
+
+static uint64_t clock_now_us(void *impl)
+{
+    (void)impl;
+    return uv_hrtime() / 1000;
+}
+
+static uint64_t clock_wall_ms(void *impl)
+{
+    struct timespec now;
+
+    (void)impl;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int open_log(struct node *n, struct fault *fault)
+{
+    struct log_identity identity = {.node_id = n->config.node_id};
+    struct log_options options = {.segment_bytes = n->config.segment_bytes};
+    struct writer_options writer = {.wake = node_wake, .fatal = node_fatal, .context = n};
+    char path[CONFIG_PATH_MAX + 16];
+    int rv;
+
+    snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", n->config.cluster_id);
+    node_folder(&n->config, "raft", path, sizeof path);
+    rv = disk_posix_open(&n->disk, path);
+    if (rv == -ENOENT) {
+        return fault_set(fault,
+                         "there is no data in %s. A new node: run florind --config FILE --format "
+                         "first. A node that lost its disk: never under its old id; "
+                         "see docs/operations.md",
+                         n->config.data_dir);
+    }
+    if (rv != 0) {
+        return fault_set(fault, "can't open the folder %s: %s", path, strerror(-rv));
+    }
+    if (log_open(&n->log, &n->disk, &identity, &options, n->reporter, fault) != 0) {
+        return -1;
+    }
+    writer.log = n->log;
+    return writer_open(&n->writer, &writer, fault);
+}
+
+int node_open_machine_in(struct node *n, const char *folder, struct machine **machine,
+                         struct fault *fault)
+{
+    struct machine_options options = {
+        .changes_bytes_soft = n->config.checkpoint_bytes,
+        .changes_bytes_hard = n->config.checkpoint_bytes_hard,
+    };
+    struct store store;
+
+    randombytes_buf(options.hash_key, sizeof options.hash_key);
+    if (store_lmdb_open(&store, folder, n->config.store_map_bytes, fault) != 0) {
+        return -1;
+    }
+    if (machine_open(machine, store, &options, fault) != 0) {
+        store.close(store.impl);
+        return -1;
+    }
+    return 0;
+}
+
+static int open_machine(struct node *n, struct fault *fault)
+{
+    char path[CONFIG_PATH_MAX + 16];
+
+    if (install_prepare(n, fault) != 0) {
+        return -1;
+    }
+    node_folder(&n->config, "state", path, sizeof path);
+    if (node_open_machine_in(n, path, &n->machine, fault) != 0) {
+        return -1;
+    }
+    n->checkpointer = checkpointer_new(node_wake, n);
+    n->checkpoint_at_ms = node_now_ms(n);
+    return 0;
+}
+
+static int open_links(struct node *n, struct fault *fault)
+{
+    struct peer_options options = {
+        .loop = &n->loop,
+        .node_id = n->config.node_id,
+        .cluster_id = n->config.cluster_id,
+        .listen = n->config.peer_listen,
+        .reporter = n->reporter,
+        .on_frame = node_on_frame,
+        .on_link = node_on_link,
+        .context = n,
+    };
+    uint8_t secret[CLUSTER_SECRET_BYTES];
+    int rv;
+
+    if (config_read_secret_file(n->config.cluster_secret_file, secret, fault) != 0) {
+        return -1;
+    }
+    options.secret = secret;
+    rv = peer_links_open(&n->links, &options, fault);
+    sodium_memzero(secret, sizeof secret);
+    return rv;
+}
+
+static const char *own_address(const struct florin_config *config)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->n_members; i++) {
+        if (config->members[i].id == config->node_id) {
+            return config->members[i].address;
+        }
+    }
+    return config->peer_listen;
+}
+
+static int open_replica(struct node *n, struct fault *fault)
+{
+    struct replica_options options = {
+        .driver =
+            {
+                .id = n->config.node_id,
+                .address = own_address(&n->config),
+                .reporter = n->reporter,
+                .election_timeout_ms = n->config.election_timeout_ms,
+                .heartbeat_ms = n->config.heartbeat_ms,
+                .install_timeout_ms = 60000,
+                .inflight = INFLIGHT_ENTRIES,
+                .trailing = (unsigned)n->config.raft_trailing,
+                .cache_bytes = n->config.cache_bytes,
+            },
+        .clock = {n, clock_now_ms, clock_now_us, clock_wall_ms},
+        .gate = n->gate,
+        .group_bytes = n->config.group_bytes,
+        .group_window = GROUP_WINDOW,
+        .forward_max = n->config.queue_tickets,
+        .forward_bytes_max = n->config.queue_bytes,
+        .state_may_lead = install_state_may_lead(n),
+        .more_status = node_more_status,
+        .context = n,
+    };
+
+    randombytes_buf(&options.driver.seed, sizeof options.driver.seed);
+    binding_init(&options.fsm, &n->machine);
+    writer_storage(n->writer, &options.driver.storage);
+    peer_links_transport(n->links, &options.driver.transport);
+    install_open(n);
+    install_bind(n, &options.driver.installer);
+    return replica_open(&n->replica, &options, n->log, fault);
+}
+
+static int open_api(struct node *n, struct fault *fault)
+{
+    struct api_server_options options = {
+        .listen = n->config.http_listen,
+        .num_threads = n->config.http_threads,
+        .request_timeout_ms = n->config.http_request_timeout_ms,
+        .keep_alive_timeout_ms = n->config.http_keep_alive_timeout_ms,
+        .deadline_ms = n->config.request_timeout_ms,
+        .gate = n->gate,
+        .reporter = n->reporter,
+    };
+
+    return api_server_start(&n->api, &options, fault);
+}
+
+int node_open(struct node **node, const struct florin_config *config, struct reporter *reporter,
+              struct fault *fault)
+{
+    struct node *n = calloc(1, sizeof *n);
+    struct gate_options gate = {
+        .node_id = config->node_id,
+        .max_tickets = config->queue_tickets,
+        .max_bytes = config->queue_bytes,
+        .wake = node_wake,
+        .now_ms = node_now_ms,
+        .context = n,
+    };
+
+    *node = NULL;
+    if (n == NULL) {
+        return fault_set(fault, "out of memory");
+    }
+    n->config = *config;
+    n->reporter = reporter;
+    signal(SIGPIPE, SIG_IGN);
+    if (node_loop_start(n, fault) != 0) {
+        return -1; /* the process ends: nothing is worth taking apart */
+    }
+    n->gate = gate_new(&gate);
+    if (genesis_init(&n->genesis, config->operator_key_file, n->gate, reporter, fault) != 0 ||
+        open_log(n, fault) != 0 || open_machine(n, fault) != 0 || open_links(n, fault) != 0 ||
+        open_replica(n, fault) != 0 || open_api(n, fault) != 0) {
+        return -1;
+    }
+    report(reporter, LEVEL_INFO, "node", "florind is up",
+           "node=%llu http=%s peers=%s applied_index=%llu seq=%llu",
+           (unsigned long long)config->node_id, config->http_listen, config->peer_listen,
+           (unsigned long long)machine_applied_index(n->machine),
+           (unsigned long long)machine_sequence(n->machine));
+    *node = n;
+    return 0;
+}
+
+int node_run(struct node *node)
+{
+    uv_run(&node->loop, UV_RUN_DEFAULT);
+    return 0;
+}
+
+/* The last checkpoint: what was applied needs no replay at the next start. */
+static void last_checkpoint(struct node *n)
+{
+    struct fault fault;
+    uint64_t index;
+    uint64_t us;
+    int rv;
+
+    checkpointer_wait(n->checkpointer);
+    rv = checkpointer_finish(n->checkpointer, &us, &fault);
+    if (rv < 0 || (rv > 0 && machine_checkpoint_end(n->machine, &index, &fault) != 0) ||
+        (machine_checkpoint_begin(n->machine) &&
+         (machine_checkpoint_write(n->machine, &fault) != 0 ||
+          machine_checkpoint_end(n->machine, &index, &fault) != 0))) {
+        node_fatal(n, &fault);
+    }
+    checkpointer_free(n->checkpointer);
+}
+
+static void close_loop(struct node *n)
+{
+    copy_close(n->copy, NULL, NULL);
+    peer_links_close(n->links, NULL, NULL);
+    uv_close((uv_handle_t *)&n->wake, NULL);
+    uv_close((uv_handle_t *)&n->timer, NULL);
+    uv_close((uv_handle_t *)&n->after_poll, NULL);
+    uv_close((uv_handle_t *)&n->sigterm, NULL);
+    uv_close((uv_handle_t *)&n->sigint, NULL);
+    uv_run(&n->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&n->loop);
+}
+
+void node_close(struct node *n)
+{
+    struct storage_write *w;
+    uint64_t seq = machine_sequence(n->machine);
+
+    genesis_release(&n->genesis);
+    replica_close(n->replica); /* answers every ticket, so that no worker waits any more */
+    api_server_stop(n->api);
+    writer_close(n->writer, &w); /* what was queued is durable now */
+    while (w != NULL) {
+        struct storage_write *next = w->next;
+        driver_release_write(w);
+        w = next;
+    }
+    last_checkpoint(n);
+    close_loop(n);
+    machine_close(n->machine);
+    log_close(n->log);
+    n->disk.release(n->disk.impl);
+    bytes_release(&n->install_manifest);
+    gate_free(n->gate);
+    report(n->reporter, LEVEL_INFO, "node", "stopped", "seq=%llu", (unsigned long long)seq);
+    free(n);
+}

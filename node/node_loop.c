@@ -1,0 +1,250 @@
+/* What the loop does: collects events, pumps the replica once a turn, starts checkpoints, stops. */
+#include "node/node_private.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "node/logfmt.h"
+
+/* How long a stopping node waits for what is under way. */
+enum { DRAIN_MS = 4000, DRAIN_LOOK_MS = 20 };
+
+uint64_t node_now_ms(void *node)
+{
+    (void)node;
+    return uv_hrtime() / 1000000;
+}
+
+void node_fatal(void *node, const struct fault *fault)
+{
+    (void)node;
+    logfmt_fatal("node", fault);
+    _exit(EXIT_FATAL); /* no clean-up: what is in memory can't be vouched for */
+}
+
+void node_wake(void *node)
+{
+    struct node *n = node;
+
+    uv_async_send(&n->wake);
+}
+
+void node_on_frame(void *node, uint64_t peer, enum frame_kind kind, struct slice frame)
+{
+    struct node *n = node;
+    struct fault fault;
+
+    if (n->phase == PHASE_ENDED) {
+        return;
+    }
+    if (kind == FRAME_STATE) {
+        copy_frame(n->copy, peer, frame);
+    } else if (replica_frame(n->replica, peer, kind, frame, &fault) != 0) {
+        node_fatal(n, &fault);
+    }
+    n->pump_wanted = true;
+}
+
+void node_on_link(void *node, uint64_t peer, bool up)
+{
+    struct node *n = node;
+
+    report(n->reporter, LEVEL_INFO, "node", up ? "a peer link is up" : "a peer link is down",
+           "peer=%llu", (unsigned long long)peer);
+    if (n->phase != PHASE_ENDED) {
+        copy_link(n->copy, peer, up);
+        replica_link(n->replica, peer, up);
+        n->pump_wanted = true;
+    }
+}
+
+void node_more_status(void *node, struct cluster_status *status)
+{
+    struct node *n = node;
+
+    status->checkpoints = n->checkpoints;
+    status->checkpoint_last_us = n->checkpoint_last_us;
+    status->checkpoint_total_us = n->checkpoint_total_us;
+    status->changes_bytes = machine_changes_bytes(n->machine);
+    writer_status(n->writer, status);
+}
+
+/* ---- checkpoints ---- */
+
+static void begin_checkpoint(struct node *n)
+{
+    uint64_t now = node_now_ms(n);
+    bool due = now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms &&
+               machine_changes_bytes(n->machine) > 0;
+
+    if (n->install_ready || checkpointer_busy(n->checkpointer) ||
+        (!due && !machine_checkpoint_wanted(n->machine)) || !machine_checkpoint_begin(n->machine)) {
+        return;
+    }
+    machine_head(n->machine, n->checkpoint_head);
+    n->checkpoint_at_ms = now;
+    checkpointer_start(n->checkpointer, n->machine);
+}
+
+static void end_checkpoint(struct node *n)
+{
+    struct fault fault;
+    uint64_t index;
+    uint64_t us = 0;
+    int rv = checkpointer_finish(n->checkpointer, &us, &fault);
+
+    if (rv == 0) {
+        return;
+    }
+    if (rv < 0 || machine_checkpoint_end(n->machine, &index, &fault) != 0 ||
+        replica_checkpointed(
+            n->replica, index,
+            (struct slice){(const char *)n->checkpoint_head, sizeof n->checkpoint_head},
+            &fault) != 0) {
+        node_fatal(n, &fault);
+    }
+    install_settled(n);
+    n->checkpoints++;
+    n->checkpoint_last_us = us;
+    n->checkpoint_total_us += us;
+    report(n->reporter, LEVEL_DEBUG, "node", "a checkpoint is durable",
+           "index=%llu duration_us=%llu", (unsigned long long)index, (unsigned long long)us);
+}
+
+/* ---- the turn of the loop ---- */
+
+static void finish_writes(struct node *n)
+{
+    struct storage_write *w = writer_drain_done(n->writer);
+    struct fault fault;
+
+    while (w != NULL) {
+        struct storage_write *next = w->next;
+        if (replica_written(n->replica, w, &fault) != 0) {
+            node_fatal(n, &fault);
+        }
+        w = next;
+    }
+}
+
+static void pump(struct node *n);
+
+/* Timers run before the poll, which would then sleep with the work undone: so it pumps itself. */
+static void on_timer(uv_timer_t *timer)
+{
+    struct node *n = timer->data;
+
+    if (n->phase != PHASE_ENDED) {
+        pump(n);
+    }
+}
+
+static void set_timer(struct node *n)
+{
+    uint64_t now = node_now_ms(n);
+    uint64_t at = replica_deadline_ms(n->replica);
+    uint64_t checkpoint_at = n->checkpoint_at_ms + n->config.checkpoint_interval_ms;
+
+    if (checkpoint_at < at && machine_changes_bytes(n->machine) > 0 &&
+        !checkpointer_busy(n->checkpointer)) {
+        at = checkpoint_at;
+    }
+    if (n->phase == PHASE_DRAINING && at > now + DRAIN_LOOK_MS) {
+        at = now + DRAIN_LOOK_MS;
+    }
+    uv_update_time(&n->loop);
+    uv_timer_start(&n->timer, on_timer, at > now ? at - now : 0, 0);
+}
+
+static void end_when_drained(struct node *n)
+{
+    bool late = node_now_ms(n) >= n->drain_until_ms;
+
+    if (n->phase != PHASE_DRAINING || !(replica_idle(n->replica) || late)) {
+        return;
+    }
+    if (late) {
+        report(n->reporter, LEVEL_WARN, "node", "stopping with work still under way",
+               "waited_ms=%d", DRAIN_MS);
+    }
+    n->phase = PHASE_ENDED;
+    uv_stop(&n->loop);
+}
+
+static void pump(struct node *n)
+{
+    struct fault fault;
+    bool again;
+
+    n->pump_wanted = false;
+    finish_writes(n);
+    end_checkpoint(n);
+    if (install_advance(n, &fault) != 0) {
+        node_fatal(n, &fault);
+    }
+    if (replica_pump(n->replica, &again, &fault) != 0) {
+        node_fatal(n, &fault);
+    }
+    begin_checkpoint(n);
+    genesis_advance(&n->genesis);
+    end_when_drained(n);
+    if (again) {
+        uv_async_send(&n->wake);
+    }
+    set_timer(n);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct node *n = async->data;
+
+    n->pump_wanted = true;
+}
+
+static void on_after_poll(uv_check_t *check)
+{
+    struct node *n = check->data;
+
+    if (n->pump_wanted && n->phase != PHASE_ENDED) {
+        pump(n);
+    }
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct node *n = handle->data;
+    struct fault fault;
+
+    if (n->phase != PHASE_RUNNING) {
+        return;
+    }
+    report(n->reporter, LEVEL_INFO, "node", "stopping", "signal=%d", number);
+    n->phase = PHASE_DRAINING;
+    n->drain_until_ms = node_now_ms(n) + DRAIN_MS;
+    gate_close(n->gate);
+    if (replica_stop(n->replica, &fault) != 0) {
+        node_fatal(n, &fault);
+    }
+    n->pump_wanted = true;
+}
+
+int node_loop_start(struct node *n, struct fault *fault)
+{
+    int rv;
+
+    n->wake.data = n->timer.data = n->after_poll.data = n->sigterm.data = n->sigint.data = n;
+    if ((rv = uv_loop_init(&n->loop)) != 0 ||
+        (rv = uv_async_init(&n->loop, &n->wake, on_wake)) != 0 ||
+        (rv = uv_timer_init(&n->loop, &n->timer)) != 0 ||
+        (rv = uv_check_init(&n->loop, &n->after_poll)) != 0 ||
+        (rv = uv_signal_init(&n->loop, &n->sigterm)) != 0 ||
+        (rv = uv_signal_init(&n->loop, &n->sigint)) != 0 ||
+        (rv = uv_check_start(&n->after_poll, on_after_poll)) != 0 ||
+        (rv = uv_signal_start(&n->sigterm, on_signal, SIGTERM)) != 0 ||
+        (rv = uv_signal_start(&n->sigint, on_signal, SIGINT)) != 0) {
+        return fault_set(fault, "can't start the event loop: %s", uv_strerror(rv));
+    }
+    n->pump_wanted = true;
+    uv_async_send(&n->wake);
+    return 0;
+}
