@@ -1,0 +1,57 @@
+/* A cluster of real florinds for tests: its own folder, its own free ports, its own keys. */
+#ifndef FLORIN_TEST_CLUSTER_H
+#define FLORIN_TEST_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tests/cluster/http.h"
+
+enum { CLUSTER_NODES_MAX = 5, URL_MAX = 256 };
+
+struct cluster_node {
+    pid_t pid; /* 0: not running */
+    uint16_t http_port, peer_port;
+};
+
+struct cluster {
+    char folder[256];
+    const char *florind; /* path of the program */
+    int n;
+    struct cluster_node nodes[CLUSTER_NODES_MAX];
+    char operator_key[128], platform_key[128], provider_key[128];
+};
+
+/* Makes folders, configs and data; starts nothing. Ends the process with a message when it can't.
+ */
+void cluster_make(struct cluster *c, const char *florind, int n);
+
+void cluster_start(struct cluster *c, int i);
+void cluster_start_all(struct cluster *c);
+void cluster_signal(struct cluster *c, int i, int signal);
+/* Waits for the end of a node that was signalled; its wait status. */
+int cluster_reap(struct cluster *c, int i);
+
+/* Waits until every running node answers /readyz with 200; dies after a minute. */
+void cluster_wait_ready(struct cluster *c);
+
+/* The running node that says it leads, or -1. */
+int cluster_leader(struct cluster *c);
+
+/* Currency EUR (5), provider demo, gateway bank, keys, players p0..p(n-1) with `amount` each. */
+void cluster_seed(struct cluster *c, int players, const char *amount);
+
+void cluster_url(const struct cluster *c, int i, char url[static URL_MAX], const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Stops what runs (SIGKILL) and removes the folder, or keeps it when `keep`. */
+void cluster_destroy(struct cluster *c, bool keep);
+
+/* Ends the test: says what, kills the nodes, keeps the folder. */
+void cluster_die(struct cluster *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+uint64_t test_now_us(void);
+
+#endif

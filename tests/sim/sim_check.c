@@ -1,0 +1,246 @@
+#include "tests/sim/sim_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/sim/sim_client.h"
+
+struct check *check_new(void)
+{
+    struct check *c = calloc(1, sizeof *c);
+
+    if (c == NULL) {
+        abort();
+    }
+    return c;
+}
+
+void check_free(struct check *c)
+{
+    free(c->indexes);
+    free(c->ledger);
+    free(c->leaders);
+    free(c);
+}
+
+static void *grown(void *list, uint64_t n, uint64_t *cap, size_t size)
+{
+    uint64_t wanted = *cap == 0 ? 1024 : *cap;
+
+    while (wanted <= n) {
+        wanted *= 2;
+    }
+    if (wanted == *cap) {
+        return list;
+    }
+    list = realloc(list, wanted * size);
+    if (list == NULL) {
+        abort();
+    }
+    memset((char *)list + *cap * size, 0, (wanted - *cap) * size);
+    *cap = wanted;
+    return list;
+}
+
+int check_player(struct slice name)
+{
+    if (name.len != 7 || memcmp(name.base, "player", 6) != 0 || name.base[6] < '0' ||
+        name.base[6] >= '0' + SIM_PLAYERS) {
+        return -1;
+    }
+    return name.base[6] - '0';
+}
+
+/* ---- entries ---- */
+
+static void add_record(struct world *w, const struct record *r)
+{
+    struct check *c = w->check;
+    int player = check_player(r->player);
+    struct seq_fact *fact;
+
+    if (r->seq != c->n_ledger + 1 || player < 0) {
+        world_fail(w, "record %llu comes after %llu", (unsigned long long)r->seq,
+                   (unsigned long long)c->n_ledger);
+        return;
+    }
+    c->ledger = grown(c->ledger, c->n_ledger, &c->cap_ledger, sizeof *c->ledger);
+    fact = &c->ledger[c->n_ledger++];
+    memcpy(fact->hash, r->hash, HASH_BYTES);
+    fact->player = (uint32_t)player;
+    fact->balance_minor = r->balance_minor;
+    clients_recorded(w, r);
+}
+
+void check_outcome(struct world *w, struct node *n, uint64_t index, struct slice outcome)
+{
+    struct check *c = w->check;
+    struct outcome o;
+    struct fault fault;
+
+    if (index <= c->n_indexes) {
+        return; /* known: check_entry compares the hashes */
+    }
+    if (outcome_decode(outcome.base, outcome.len, &o, &fault) != 0) {
+        world_fail(w, "node %u gives an outcome that can't be read: %s", (unsigned)n->id,
+                   fault.text);
+        return;
+    }
+    if (!o.has_record) {
+        return;
+    }
+    if (o.record.seq > c->n_ledger) {
+        add_record(w, &o.record);
+    } else if (memcmp(o.record.hash, c->ledger[o.record.seq - 1].hash, HASH_BYTES) != 0) {
+        world_fail(w, "node %u changes record %llu", (unsigned)n->id,
+                   (unsigned long long)o.record.seq);
+    }
+}
+
+static void compare(struct world *w, struct node *n, uint64_t index, const struct index_fact *here,
+                    const struct index_fact *first)
+{
+    const char *what = here->term != first->term         ? "term"
+                       : here->payload != first->payload ? "content"
+                       : here->outcomes != first->outcomes
+                           ? "outcomes"
+                           : memcmp(here->head, first->head, sizeof here->head) != 0 ? "state"
+                                                                                     : NULL;
+
+    if (what != NULL) {
+        world_fail(w, "node %u has another %s at index %llu than the first to apply it",
+                   (unsigned)n->id, what, (unsigned long long)index);
+    }
+}
+
+void check_entry(struct world *w, struct node *n, uint64_t index)
+{
+    struct check *c = w->check;
+    struct driver *driver = (struct driver *)(uintptr_t)replica_driver(n->replica);
+    struct index_fact fact = {.outcomes = n->outcomes};
+    struct log_entry e;
+    struct fault fault;
+
+    if (driver_entry(driver, index, &e, &fault) != 0) {
+        world_fail(w, "node %u: %s", (unsigned)n->id, fault.text);
+        return;
+    }
+    fact.term = e.term;
+    fact.payload = mix_bytes(e.type, e.data, e.len);
+    machine_head(n->machine, fact.head);
+    w->hash = mix(w->hash, mix(n->id, mix(index, fact.outcomes)));
+    if (index <= c->n_indexes) {
+        compare(w, n, index, &fact, &c->indexes[index - 1]);
+        return;
+    }
+    if (index != c->n_indexes + 1) {
+        world_fail(w, "node %u applies index %llu, and nobody has applied %llu", (unsigned)n->id,
+                   (unsigned long long)index, (unsigned long long)c->n_indexes + 1);
+        return;
+    }
+    c->indexes = grown(c->indexes, c->n_indexes, &c->cap_indexes, sizeof *c->indexes);
+    c->indexes[c->n_indexes++] = fact;
+}
+
+/* ---- leaders ---- */
+
+void check_node(struct world *w, struct node *n)
+{
+    struct check *c = w->check;
+    const struct driver *d = replica_driver(n->replica);
+    uint64_t term = driver_term(d);
+
+    if (replica_applied_index(n->replica) < n->applied) {
+        world_fail(w, "node %u says it has applied %llu, and has %llu", (unsigned)n->id,
+                   (unsigned long long)replica_applied_index(n->replica),
+                   (unsigned long long)n->applied);
+    }
+    if (!driver_is_leader(d)) {
+        return;
+    }
+    if (term > 1000000) {
+        world_fail(w, "node %u leads term %llu", (unsigned)n->id, (unsigned long long)term);
+        return;
+    }
+    c->leaders = grown(c->leaders, term, &c->cap_leaders, sizeof *c->leaders);
+    if (c->leaders[term] == 0) {
+        c->leaders[term] = n->id;
+        c->elections++;
+        w->hash = mix(w->hash, mix(term, n->id));
+        world_say(w, "node %u leads term %llu", (unsigned)n->id, (unsigned long long)term);
+    } else if (c->leaders[term] != n->id) {
+        world_fail(w, "nodes %u and %u both lead term %llu", (unsigned)c->leaders[term],
+                   (unsigned)n->id, (unsigned long long)term);
+    }
+}
+
+/* ---- reads ---- */
+
+bool check_balance(const struct check *c, uint32_t player, int64_t balance_minor, uint64_t low,
+                   uint64_t high)
+{
+    int64_t balance = 0;
+    uint64_t seq;
+
+    for (seq = low; seq > 0; seq--) { /* the balance as of `low` */
+        if (c->ledger[seq - 1].player == player) {
+            balance = c->ledger[seq - 1].balance_minor;
+            break;
+        }
+    }
+    for (seq = low; balance != balance_minor && seq < high; seq++) {
+        if (c->ledger[seq].player == player) {
+            balance = c->ledger[seq].balance_minor;
+        }
+    }
+    return balance == balance_minor;
+}
+
+/* ---- the end ---- */
+
+bool check_settled(const struct world *w)
+{
+    const struct check *c = w->check;
+    bool leader = false;
+    unsigned i;
+
+    for (i = 0; i < w->profile.n_nodes; i++) {
+        const struct node *n = &w->nodes[i];
+        if (!node_awake(n) || n->stopping || n->fetching || n->checkpoint != CHECKPOINT_NONE ||
+            replica_applied_index(n->replica) != c->n_indexes ||
+            machine_applied_index(n->machine) != c->n_indexes) {
+            return false;
+        }
+        leader = leader || driver_is_leader(replica_driver(n->replica));
+    }
+    return leader && clients_quiet(w);
+}
+
+void check_end(struct world *w)
+{
+    uint8_t first[HASH_BYTES];
+    uint8_t digest[HASH_BYTES];
+    struct fault fault;
+    unsigned i;
+
+    for (i = 0; i < w->profile.n_nodes; i++) {
+        struct machine *m = w->nodes[i].machine;
+        if (machine_sequence(m) != w->check->n_ledger) {
+            world_fail(w, "node %u ends at seq %llu, the ledger at %llu", i + 1,
+                       (unsigned long long)machine_sequence(m),
+                       (unsigned long long)w->check->n_ledger);
+        }
+        if (machine_digest(m, digest, &fault) != 0 ||
+            (i == 0 && machine_audit(m, &fault) != 0)) {
+            world_fail(w, "node %u at the end: %s", i + 1, fault.text);
+            return;
+        }
+        if (i == 0) {
+            memcpy(first, digest, HASH_BYTES);
+        } else if (memcmp(first, digest, HASH_BYTES) != 0) {
+            world_fail(w, "nodes 1 and %u end in different states", i + 1);
+        }
+    }
+    w->hash = mix_bytes(w->hash, first, HASH_BYTES);
+    clients_end(w);
+}
