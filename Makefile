@@ -1,0 +1,223 @@
+# Florin: every command a person types. `make help` lists them.
+
+SHELL    := /bin/bash
+BUILD    ?= build
+SANITIZE ?=
+DEFINES  ?=
+WERROR   ?= -Werror
+JOBS     ?= $(shell nproc)
+CC       ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wvla -Wformat=2 -Wno-format-nonliteral
+HARDEN   := -fstack-protector-strong -fPIE
+ifneq ($(filter x86_64 i686,$(shell uname -m)),)
+HARDEN += -fcf-protection
+endif
+OPTIMIZE ?= -O2 -g
+ifneq ($(SANITIZE),)
+OPTIMIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
+ifneq ($(findstring undefined,$(SANITIZE)),)
+OPTIMIZE += -fno-sanitize-recover=undefined
+endif
+else
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+CFLAGS  += -std=gnu11 $(WARNINGS) $(HARDEN) $(OPTIMIZE) $(DEFINES) -I. -MMD -MP -pthread
+LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread
+ifneq ($(SANITIZE),)
+LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+# msgpack-c's package and library are called one way or the other by Debian release; both have
+# msgpack.h.
+LIBS := -lraft -luv -llmdb -lmsgpackc -lcivetweb -ljansson -lssl -lcrypto -lsodium -lisal -lcurl
+ifneq ($(wildcard /usr/lib/*/libmsgpack-c.so),)
+LIBS := $(subst -lmsgpackc,-lmsgpack-c,$(LIBS))
+endif
+
+# V=1 shows the compiler's whole lines.
+say = $(if $(V),,@echo "  $(1) $@";)
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+
+STATEMACHINE_OBJECTS := $(call objects,statemachine)
+CONSENSUS_OBJECTS    := $(call objects,consensus)
+API_OBJECTS          := $(call objects,api)
+CONFIG_OBJECTS       := $(filter-out %/ctl_main.o,$(call objects,cluster-config))
+NODE_OBJECTS         := $(filter-out %/main.o,$(call objects,node))
+ALL_OBJECTS := $(STATEMACHINE_OBJECTS) $(CONSENSUS_OBJECTS) $(API_OBJECTS) $(CONFIG_OBJECTS) \
+               $(NODE_OBJECTS)
+
+BINARIES := $(BUILD)/florind $(BUILD)/florinctl
+
+# Tests: every tests/unit/test_*.c, tests/cluster/test_*.c, tests/bench/bench_*.c is a program; what
+# else lies beside them is linked into them. The simulator's parts serve unit tests too.
+programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
+SIM_OBJECTS     := $(call objects,tests/sim)
+SIM_PARTS       := $(filter-out %/main.o %/sim_main.o,$(SIM_OBJECTS))
+UNIT_TESTS      := $(call programs,tests/unit/test_*.c)
+UNIT_PARTS      := $(filter-out $(UNIT_TESTS:=.o),$(call objects,tests/unit))
+CLUSTER_TESTS   := $(call programs,tests/cluster/test_*.c)
+CLUSTER_PARTS   := $(filter-out $(CLUSTER_TESTS:=.o),$(call objects,tests/cluster))
+CLUSTER_SCRIPTS := $(wildcard tests/cluster/test_*.sh)
+BENCHES         := $(call programs,tests/bench/bench_*.c)
+FUZZ_TARGETS    := $(call programs,tests/fuzz/fuzz_*.c)
+SIM             := $(BUILD)/tests/sim/sim
+SCENARIOS       := $(BUILD)/tests/scenarios/runner
+
+.PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios sim \
+        sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
+.SECONDARY:
+
+all: $(BINARIES) ## build florind and florinctl
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+$(BUILD)/%.o: %.c | $(BUILD)/.checked
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CFLAGS) -c $< -o $@
+
+# libraft's step interface may change after 0.22: refuse another version than the one we proved.
+$(BUILD)/.checked: $(wildcard /usr/include/raft.h)
+	@mkdir -p $(BUILD)
+	@v=$$(sed -n 's/^#define RAFT_VERSION_\(MAJOR\|MINOR\) //p' /usr/include/raft.h 2>/dev/null | paste -sd.); \
+	if [ "$$v" != 0.22 ]; then \
+	    echo "florin needs libraft 0.22.x, found '$${v:-none}': run 'make deps' as root" >&2; exit 1; \
+	fi
+	@touch $@
+
+$(BUILD)/florind: $(BUILD)/node/main.o $(ALL_OBJECTS)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(BUILD)/florinctl: $(BUILD)/cluster-config/ctl_main.o $(CONFIG_OBJECTS) $(STATEMACHINE_OBJECTS)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(UNIT_TESTS): %: %.o $(UNIT_PARTS) $(SIM_PARTS) $(ALL_OBJECTS)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+
+$(SCENARIOS): $(call objects,tests/scenarios) $(ALL_OBJECTS)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(SIM): $(SIM_OBJECTS) $(ALL_OBJECTS)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(SIM_PARTS) $(ALL_OBJECTS)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# A fuzz target with a small main that feeds it files, for any compiler ...
+$(FUZZ_TARGETS:=.replay): %.replay: %.o $(BUILD)/tests/fuzz/replay_main.o $(SIM_PARTS) $(ALL_OBJECTS)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# ... and with libFuzzer (clang).
+$(FUZZ_TARGETS:=.fuzz): %.fuzz: %.o $(SIM_PARTS) $(ALL_OBJECTS)
+	$(call say,LD)$(CC) $(filter-out -fsanitize=%,$(LDFLAGS)) -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
+
+# --- people -------------------------------------------------------------------------------------
+
+deps: ## install what building and running need (as root)
+	@cluster-config/deps.sh run
+
+test-deps: ## install what `make check` and `make fuzz` need as well (as root)
+	@cluster-config/deps.sh run test
+
+up: ## install, build, start three nodes under run/, and put demo data in
+	@cluster-config/deps.sh run
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@BUILD=$(BUILD) cluster-config/up.sh
+
+down: ## stop the nodes; their data stays
+	@cluster-config/down.sh
+
+status: ## what runs, and what each node thinks of the cluster
+	@BUILD=$(BUILD) cluster-config/status.sh
+
+clean: ## stop the nodes, then remove build/ and run/ with all data
+	@cluster-config/down.sh
+	rm -rf $(BUILD) run
+
+# --- tests --------------------------------------------------------------------------------------
+
+CHECK_SEEDS ?= 1..100
+
+check: ## every suite, one after the other
+	@$(MAKE) --no-print-directory test-deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all tests
+	@$(MAKE) --no-print-directory tidy
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory scenarios
+	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
+	@$(MAKE) --no-print-directory asan
+	@$(MAKE) --no-print-directory cluster-test
+	@echo "check: all suites passed"
+
+tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
+       $(if $(wildcard tests/sim/main.c tests/sim/sim_main.c),$(SIM))
+
+tidy: ## style and structure: format, include directions, banned calls, lengths
+	@cluster-config/tidy.sh
+
+unit: $(UNIT_TESTS) ## the unit tests
+	@tests/run.sh "unit$(if $(SANITIZE), ($(SANITIZE)))" $(sort $(UNIT_TESTS))
+
+scenarios: $(SCENARIOS) ## the ledger's rules as tables: tests/scenarios/*.txt
+	@$(SCENARIOS) $(sort $(wildcard tests/scenarios/*.txt))
+
+# SEED=n or SEEDS=a..b
+sim: $(SIM) ## the simulator: SEED=n shows one run, SEEDS=a..b checks many
+	@$(SIM) $(or $(SEED),$(SEEDS),1..20)
+
+sim-mutants: ## the simulator against deliberate bugs: each must be found
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/mutants DEFINES=-DFLORIN_MUTANTS \
+	    $(BUILD)/mutants/tests/sim/sim
+	@$(BUILD)/mutants/tests/sim/sim --mutants
+
+asan: ## unit tests, scenarios and fuzz corpora under ASan and UBSan
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/asan SANITIZE=address,undefined \
+	    tests $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(FUZZ_TARGETS:=.replay))
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined unit
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined scenarios
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined fuzz-regress
+
+tsan: ## unit tests under TSan
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/tsan SANITIZE=thread tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread unit
+
+cluster-test: $(BINARIES) $(CLUSTER_TESTS) ## real nodes, killed and restarted
+	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
+	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
+
+TIME ?= 60
+
+fuzz: ## fuzz every target for TIME= seconds each (clang)
+	@cluster-config/deps.sh run test fuzz
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/fuzz CC=clang WERROR= \
+	    SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
+	@set -e; for t in $(patsubst $(BUILD)/tests/fuzz/%,%,$(FUZZ_TARGETS)); do \
+	    found=$(BUILD)/fuzz/corpus/$$t; mkdir -p $$found tests/fuzz/corpus/$$t; \
+	    echo "fuzz: $$t for $(TIME) s"; \
+	    $(BUILD)/fuzz/tests/fuzz/$$t.fuzz -max_total_time=$(TIME) -verbosity=0 -print_final_stats=1 \
+	        -artifact_prefix=$(BUILD)/fuzz/$$t- $$found tests/fuzz/corpus/$$t; \
+	done
+
+fuzz-programs: $(FUZZ_TARGETS:=.fuzz)
+
+fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz targets
+	@set -e; for t in $(patsubst $(BUILD)/tests/fuzz/%,%,$(FUZZ_TARGETS)); do \
+	    $(BUILD)/tests/fuzz/$$t.replay tests/fuzz/corpus/$$t; \
+	done
+
+bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
+	@set -e; for b in $(sort $(BENCHES)); do \
+	    echo "== $${b##*/}"; \
+	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *) $$b;; esac; \
+	done
+
+# SUITE=bookworm or trixie
+chroot-test: ## `make up` in a bare chroot of SUITE=bookworm|trixie (as root)
+	@tests/cluster/chroot.sh $(or $(SUITE),bookworm)
