@@ -79,9 +79,9 @@ static void write_config(struct cluster *c, int i)
                          "cluster_id = test\nnode_id = %d\ndata_dir = node%d\n"
                          "cluster_secret_file = cluster.secret\noperator_key_file = operator.key\n"
                          "peer_listen = 127.0.0.1:%u\nhttp_listen = 127.0.0.1:%u\n"
-                         "http_threads = 160\nsegment_bytes = 4MiB\ncheckpoint_interval = 1s\n"
-                         "checkpoint_bytes = 2MiB\ncheckpoint_bytes_hard = 16MiB\n",
-                         i + 1, i + 1, c->nodes[i].peer_port, c->nodes[i].http_port);
+                         "http_threads = 160\nsegment_bytes = 4MiB\n%s",
+                         i + 1, i + 1, c->nodes[i].peer_port, c->nodes[i].http_port,
+                         c->config == NULL ? "checkpoint_interval = 1s\n" : c->config);
     for (j = 0; j < c->n; j++) {
         len += (size_t)snprintf(text + len, sizeof text - len, "member = %d 127.0.0.1:%u\n", j + 1,
                                 c->nodes[j].peer_port);
@@ -118,7 +118,6 @@ void cluster_make(struct cluster *c, const char *florind, int n)
     int status;
     int i;
 
-    memset(c, 0, sizeof *c);
     c->florind = florind;
     c->n = n;
     snprintf(c->folder, sizeof c->folder, "%s/florin-cluster-XXXXXX", tmp == NULL ? "/tmp" : tmp);
