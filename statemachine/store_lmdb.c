@@ -220,7 +220,7 @@ static int sync_folder(const char *folder)
 int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, struct fault *fault)
 {
     struct store_lmdb *s = calloc(1, sizeof *s);
-    int rc = ENOMEM;
+    int rc, dead;
 
     if (s == NULL) {
         return fault_set(fault, "store %s: out of memory", folder);
@@ -237,6 +237,10 @@ int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, s
     }
     if (rc == 0) {
         rc = mdb_env_open(s->env, folder, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    }
+    if (rc == 0) {
+        /* A reader that was killed would keep its old pages from being used again for ever. */
+        rc = mdb_reader_check(s->env, &dead);
     }
     if (rc == 0) {
         rc = open_tables(s);

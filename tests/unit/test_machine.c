@@ -303,6 +303,7 @@ static void test_head_and_check(void **state)
     now[39] ^= 1;
     now[0]++; /* a record that we do not have */
     assert_int_equal(machine_check(f->machine, now, &f->fault), -1);
+    assert_non_null(strstr(f->fault.text, "ours has 5"));
     start[8] = 1;
     assert_int_equal(machine_check(f->machine, start, &f->fault), -1);
 }

@@ -89,7 +89,6 @@ static void forged(void (*change)(struct record *r), const char *word)
     p.last_seq = t.seq = s->seq;
     state_put_player(s, slice_of("alice"), &p);
     state_put_transaction(s, slice_of("demo"), r.id, &t);
-    s->currencies[0].sum = 0;
     for (int i = 0; i < r.n_postings; i++) {
         struct currency *eur;
 
