@@ -56,8 +56,11 @@ BINARIES := $(BUILD)/florind $(BUILD)/florinctl
 # Tests: every tests/unit/test_*.c, tests/cluster/test_*.c, tests/bench/bench_*.c is a program; what
 # else lies beside them is linked into them. The simulator's parts serve unit tests too.
 programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
+# Programs of tests link against archives, so that only what a program uses comes in: a test may
+# bring a fake of its own for the rest.
+ROOMS_ARCHIVE   := $(BUILD)/librooms.a
 SIM_OBJECTS     := $(call objects,tests/sim)
-SIM_PARTS       := $(filter-out %/main.o %/sim_main.o,$(SIM_OBJECTS))
+SIM_ARCHIVE     := $(BUILD)/tests/libsim.a
 UNIT_TESTS      := $(call programs,tests/unit/test_*.c)
 UNIT_PARTS      := $(filter-out $(UNIT_TESTS:=.o),$(call objects,tests/unit))
 CLUSTER_TESTS   := $(call programs,tests/cluster/test_*.c)
@@ -69,7 +72,7 @@ SIM             := $(BUILD)/tests/sim/sim
 SCENARIOS       := $(BUILD)/tests/scenarios/runner
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios sim \
-        sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -96,24 +99,33 @@ $(BUILD)/florind: $(BUILD)/node/main.o $(ALL_OBJECTS)
 $(BUILD)/florinctl: $(BUILD)/cluster-config/ctl_main.o $(CONFIG_OBJECTS) $(STATEMACHINE_OBJECTS)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(UNIT_TESTS): %: %.o $(UNIT_PARTS) $(SIM_PARTS) $(ALL_OBJECTS)
+$(ROOMS_ARCHIVE): $(ALL_OBJECTS)
+$(SIM_ARCHIVE): $(filter-out %/main.o %/sim_main.o,$(SIM_OBJECTS))
+$(ROOMS_ARCHIVE) $(SIM_ARCHIVE):
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR)ar rcs $@ $^
+
+TEST_ARCHIVES := $(SIM_ARCHIVE) $(ROOMS_ARCHIVE)
+
+$(UNIT_TESTS): %: %.o $(UNIT_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
-$(SCENARIOS): $(call objects,tests/scenarios) $(ALL_OBJECTS)
+$(SCENARIOS): $(call objects,tests/scenarios) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(SIM): $(SIM_OBJECTS) $(ALL_OBJECTS)
+$(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(SIM_PARTS) $(ALL_OBJECTS)
+$(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # A fuzz target with a small main that feeds it files, for any compiler ...
-$(FUZZ_TARGETS:=.replay): %.replay: %.o $(BUILD)/tests/fuzz/replay_main.o $(SIM_PARTS) $(ALL_OBJECTS)
+$(FUZZ_TARGETS:=.replay): %.replay: %.o $(BUILD)/tests/fuzz/replay_main.o $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # ... and with libFuzzer (clang).
-$(FUZZ_TARGETS:=.fuzz): %.fuzz: %.o $(SIM_PARTS) $(ALL_OBJECTS)
+$(FUZZ_TARGETS:=.fuzz): %.fuzz: %.o $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(filter-out -fsanitize=%,$(LDFLAGS)) -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
@@ -151,6 +163,7 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory tidy
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory scenarios
+	@$(MAKE) --no-print-directory sim-guards
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
@@ -170,12 +183,15 @@ scenarios: $(SCENARIOS) ## the ledger's rules as tables: tests/scenarios/*.txt
 
 # SEED=n or SEEDS=a..b
 sim: $(SIM) ## the simulator: SEED=n shows one run, SEEDS=a..b checks many
-	@$(SIM) $(or $(SEED),$(SEEDS),1..20)
+	@$(SIM) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1..20) --jobs $(JOBS))
+
+sim-guards: $(SIM) ## the scripted cases: one for each guard of the driver
+	@$(SIM) --guards
 
 sim-mutants: ## the simulator against deliberate bugs: each must be found
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/mutants DEFINES=-DFLORIN_MUTANTS \
 	    $(BUILD)/mutants/tests/sim/sim
-	@$(BUILD)/mutants/tests/sim/sim --mutants
+	@$(BUILD)/mutants/tests/sim/sim --mutants $(if $(SEEDS),--seeds $(SEEDS)) --jobs $(JOBS)
 
 asan: ## unit tests, scenarios and fuzz corpora under ASan and UBSan
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/asan SANITIZE=address,undefined \

@@ -1,8 +1,8 @@
 /* MessagePack into jansson's values, so that both forms of a body are read by the same code.
  *
  * Why not msgpack-c's reader: it reserves memory for a container's declared length before it looks
- * at the content, so five bytes from outside can ask for 200 GB. Here a container may not declare
- * more members than bytes are left, and no deeper than BODY_DEPTH_MAX. */
+ * at the content, so five bytes from outside can ask for 200 GB. Here a container grows
+ * only as its members are read, and none is deeper than BODY_DEPTH_MAX. */
 #include "api/body.h"
 
 struct unpacker {
@@ -97,9 +97,6 @@ static json_t *unpack_container(struct unpacker *u, bool is_map, uint64_t member
 {
     json_t *value;
 
-    if (members > u->c.left) {
-        return fail(u, "it ends too early");
-    }
     if (u->depth == BODY_DEPTH_MAX) {
         return fail(u, "it is nested too deeply");
     }

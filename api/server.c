@@ -151,9 +151,7 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
         .callbacks = &callbacks, .user_data = s, .configuration_options = options};
     struct mg_error_data error = {.text = why, .text_buffer_size = sizeof why};
     struct mg_server_port port;
-    unsigned code = 0;
 
-    error.code = &code;
     snprintf(threads, sizeof threads, "%u", o->num_threads == 0 ? 256 : o->num_threads);
     snprintf(request_timeout, sizeof request_timeout, "%u", s->limits.body_timeout_ms);
     snprintf(keep_alive_timeout, sizeof keep_alive_timeout, "%u",

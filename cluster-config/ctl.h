@@ -30,7 +30,7 @@ struct ctl_options {
     const char *round, *game, *session, *bet, *kind;
     const char *credential_file;
     uint64_t limit, from, before; /* 0: not given */
-    uint64_t timeout_ms;          /* of the whole command */
+    uint64_t timeout_ms;          /* no attempt begins after it */
     bool json, stale, verify, if_missing;
 };
 

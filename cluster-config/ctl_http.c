@@ -16,7 +16,8 @@
 
 enum {
     ANSWER_BYTES_MAX = 64 << 20, /* a page of the ledger is below 2 MiB */
-    TRY_MS_MAX = 3000,           /* one attempt: a node that hangs must not eat the whole time */
+    TRY_MS_MAX = 3000, /* one attempt: a node that hangs must not eat the whole time ... */
+    TRY_MS_MIN = 1000, /* ... and the last one is not cut short: it would leave us not knowing */
     CONNECT_MS_MAX = 1000,
     PAUSE_FIRST_MS = 50,
     PAUSE_MAX_MS = 500,
@@ -191,7 +192,8 @@ static bool worth_repeating(int status)
     return status == 429 || status == 503 || status == 504;
 }
 
-/* The attempts; true when the last one was answered for good. *maybe: one may have been applied. */
+/* The attempts; none begins after the command's time. True when the last one was answered for good.
+ * *maybe: one may have been applied. */
 static bool attempts(struct ctl *ctl, const char *path, const char *body, struct ctl_reply *reply,
                      bool *maybe, struct fault *fault)
 {
@@ -207,8 +209,8 @@ static bool attempts(struct ctl *ctl, const char *path, const char *body, struct
         }
         ctl_reply_release(reply);
         left = left < TRY_MS_MAX ? left : TRY_MS_MAX;
-        enum ctl_try t =
-            ctl_http_try(ctl, n % ctl->n_endpoints, path, body, left < 1 ? 1 : left, reply, fault);
+        left = left > TRY_MS_MIN ? left : TRY_MS_MIN;
+        enum ctl_try t = ctl_http_try(ctl, n % ctl->n_endpoints, path, body, left, reply, fault);
         if (t == TRY_ANSWERED && !worth_repeating(reply->status)) {
             return true;
         }
@@ -249,6 +251,7 @@ static int refused(struct ctl *ctl, const struct ctl_reply *reply, bool repeated
 {
     const char *code = text_of(reply->body, "code");
     const char *detail = text_of(reply->body, "detail");
+    const char *why = detail[0] ? detail : text_of(reply->body, "title");
     const json_t *fields = json_object_get(reply->body, "fields");
     char *differ = json_is_array(fields) ? json_dumps(fields, JSON_COMPACT) : NULL;
     int rc;
@@ -261,7 +264,7 @@ static int refused(struct ctl *ctl, const struct ctl_reply *reply, bool repeated
         ctl_show_json(reply->body);
     }
     rc = ctl_fail(exit_of_status(reply->status), "%s (%d)%s%s%s%s", code[0] ? code : "refused",
-                  reply->status, detail[0] ? ": " : "", detail, differ ? "; differs in " : "",
+                  reply->status, why[0] ? ": " : "", why, differ ? "; differs in " : "",
                   differ ? differ : "");
     free(differ);
     return rc;

@@ -28,13 +28,13 @@ int ctl_show_json(const json_t *body)
 static void cell(const json_t *value, char out[static CELL_MAX])
 {
     char *dumped = NULL;
-    const char *text = "";
+    const char *text = "-";
 
     if (json_is_string(value)) {
         text = json_string_value(value);
     } else if (value != NULL && !json_is_null(value)) {
         dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-        text = dumped != NULL ? dumped : "";
+        text = dumped != NULL ? dumped : "-";
     }
     snprintf(out, CELL_MAX, "%s", text);
     free(dumped);
@@ -67,7 +67,7 @@ int ctl_show_fields(const json_t *object)
 /* Amounts and numbers line up at their right end. */
 static bool to_the_right(const char *text)
 {
-    return text[0] != '\0' && strspn(text, "0123456789.-") == strlen(text);
+    return strcmp(text, "-") != 0 && strspn(text, "0123456789.-") == strlen(text);
 }
 
 int ctl_show_rows(const json_t *list, const char *const *columns)

@@ -65,17 +65,38 @@ update() {
 }
 
 install() { # stale lists are the usual reason for a failure: one more try with fresh ones
+    # (A downgrade: only ever of a libraft newer than the one that was proved.)
     say "installing $*"
-    if ! apt-get "${apt_options[@]}" -qq install -y --no-install-recommends "$@" >/dev/null; then
+    if ! apt-get "${apt_options[@]}" -qq install -y --no-install-recommends --allow-downgrades "$@" >/dev/null; then
         [ -z "$updated" ] || die "apt-get install failed; its message is above"
         update
-        apt-get "${apt_options[@]}" -qq install -y --no-install-recommends "$@" >/dev/null ||
+        apt-get "${apt_options[@]}" -qq install -y --no-install-recommends --allow-downgrades "$@" >/dev/null ||
             die "apt-get install failed; its message is above"
     fi
 }
 
-available() { # the lists offer the package
+offered() { # the lists offer the package
     apt-cache show --no-all-versions "$1" >/dev/null 2>&1
+}
+
+debian_names() { # PACKAGE...: the same, msgpack-c by the name that this release has for it
+    local p
+    for p in "$@"; do
+        if [ "$p" != msgpack ]; then
+            echo "$p"
+        elif offered libmsgpack-c-dev; then
+            echo libmsgpack-c-dev
+        else
+            echo libmsgpack-dev
+        fi
+    done
+}
+
+all_offered() { # PACKAGE...
+    local p
+    for p in $(debian_names "$@"); do
+        offered "$p" || return 1
+    done
 }
 
 # --- libraft ----------------------------------------------------------------------------------
@@ -173,6 +194,7 @@ enable_backports() {
         return # it is there: fresh lists will do
     fi
     eval "$(apt-config shell parts Dir::Etc::sourceparts/d)"
+    parts=${parts%/}
     while read -r file; do
         case $file in
         *.list) text=$(backports_from_list "$file") made=$parts/florin-backports.list ;;
@@ -203,7 +225,7 @@ install_raft() {
     [ -n "$version" ] || die "libraft-dev $raft_version is not offered by this machine's apt sources" \
         "($codename): Debian has it in bookworm-backports and from trixie on"
     # By version, not by suite: nothing else comes from backports.
-    install --allow-downgrades "libraft-dev=$version" "libraft0=$version"
+    install "libraft-dev=$version" "libraft0=$version"
 }
 
 # --- all together -----------------------------------------------------------------------------
@@ -222,18 +244,9 @@ raft_installed || packages+=("libraft-dev>=$raft_version")
 
 mapfile -t packages < <(missing)
 if [ ${#packages[@]} != 0 ]; then
-    for p in "${packages[@]/msgpack/libcurl4-openssl-dev}"; do
-        available "$p" || {
-            update
-            break
-        }
-    done
-    for i in "${!packages[@]}"; do
-        if [ "${packages[i]}" = msgpack ]; then
-            packages[i]=libmsgpack-c-dev
-            available libmsgpack-c-dev || packages[i]=libmsgpack-dev
-        fi
-    done
+    # A fresh machine has no lists at all.
+    all_offered "${packages[@]}" || update
+    mapfile -t packages < <(debian_names "${packages[@]}")
     install "${packages[@]}"
 fi
 raft_installed || install_raft

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # What up.sh, down.sh and status.sh share: where the demo cluster lives and which nodes run.
 # Sourced by bash, from the repository's root.
 #
@@ -27,7 +28,7 @@ node_pid() { # N
     local pid
     pid=$(cat "$run/node$1.pid" 2>/dev/null) || return 1
     [[ $pid =~ ^[0-9]+$ ]] || return 1
-    tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$run/node$1.conf" || return 1
+    { tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF "$run/node$1.conf"; } 2>/dev/null || return 1
     echo "$pid"
 }
 

@@ -1,8 +1,9 @@
 /* The file operations that the log needs, so that the simulator can lose power.
  *
- * Paths are names inside one folder, without slashes. Every function returns 0 or a count, or -errno.
- * What was written is durable only after sync of the file; a created, renamed or removed name only
- * after sync_folder. One writer thread and the loop (reads only) use a disk at the same time. */
+ * Paths are names inside one folder, without slashes. Every function returns 0 or a count, or
+ * -errno. What was written is durable only after sync of the file; a created, renamed or removed
+ * name only after sync_folder. One writer thread and the loop (reads only) use a disk at the same
+ * time. */
 #ifndef FLORIN_DISK_H
 #define FLORIN_DISK_H
 

@@ -41,7 +41,7 @@ struct driver_options {
     unsigned inflight;  /* entries on their way to one follower */
     unsigned trailing;  /* entries kept behind a checkpoint */
     size_t cache_bytes; /* recent entries kept in memory */
-    unsigned seed;      /* of the election time-outs */
+    unsigned seed;      /* of the election time-outs; another one for each life of the process */
 #ifdef FLORIN_MUTANTS
     enum mutant mutant;
 #endif
@@ -95,7 +95,8 @@ bool driver_transferring(const struct driver *d);
 uint64_t driver_leader(const struct driver *d); /* 0: none known */
 uint64_t driver_term(const struct driver *d);
 
-/* The highest index that may be applied: committed and durable here. Never goes back. */
+/* The highest index that may be applied: committed and durable here. Never goes back; zero while
+ * an installed state is made durable. */
 uint64_t driver_applicable(const struct driver *d);
 
 /* The entry at an index up to applicable; borrows until the next call of a driver function. */

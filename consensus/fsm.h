@@ -16,8 +16,8 @@ struct fsm {
 
     uint64_t (*applied_index)(void *impl);
 
-    /* True when `apply` would take these bytes as a command: asked before what a peer sent goes into
-     * the log, where a malformed command would stop every node. */
+    /* True when `apply` would take these bytes as a command: asked before what a peer sent goes
+     * into the log, where a malformed command would stop every node. */
     bool (*valid)(void *impl, struct slice command);
 
     /* One command of the entry at `index`; appends its outcome unless `outcome` is NULL. */

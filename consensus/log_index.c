@@ -49,18 +49,11 @@ static void run_mark(struct log_run *run, uint64_t index, uint32_t offset)
 
 static void index_cut(struct log_index *x, uint64_t index)
 {
-    struct log_run *run;
-
     while (x->n > 0 && x->runs[x->n - 1].first >= index) {
         runs_drop(x, x->n - 1);
     }
-    if (x->n == 0 || x->runs[x->n - 1].last < index) {
-        return;
-    }
-    run = &x->runs[x->n - 1];
-    run->last = index - 1;
-    while (run->marks[run->n_marks - 1].index >= index) {
-        run->n_marks--;
+    if (x->n > 0 && x->runs[x->n - 1].last >= index) {
+        x->runs[x->n - 1].last = index - 1; /* the marks behind it are never asked for again */
     }
 }
 

@@ -175,6 +175,16 @@ static void sweep(struct replica *r)
 
 /* ---- open, close ---- */
 
+/* A leader may still answer what the life before this one forwarded, over the new connection: were
+ * numbers used again, a ticket would get the outcome of another one. The clock may be put back and
+ * the seed come twice, so both count. */
+static uint64_t first_request(const struct replica_options *options)
+{
+    uint64_t wall_ms = options->clock.wall_ms(options->clock.impl);
+
+    return (wall_ms << 22) + ((uint64_t)options->driver.seed << 32) + 1;
+}
+
 int replica_open(struct replica **replica, const struct replica_options *options, struct log *log,
                  struct fault *fault)
 {
@@ -191,7 +201,7 @@ int replica_open(struct replica **replica, const struct replica_options *options
     r->options = *options;
     r->applied = options->fsm.applied_index(options->fsm.impl);
     r->group_last = &r->group_first;
-    r->next_request = 1;
+    r->next_request = first_request(options);
     if (r->applied < log_snapshot(log)->index) {
         fault_set(fault,
                   "the state ends at index %llu, but the log was cut behind %llu: the state was "

@@ -27,7 +27,9 @@ struct replica_options {
     unsigned group_window; /* entries proposed and not yet applied */
     unsigned forward_max;  /* requests of followers under way on the leader */
     size_t forward_bytes_max;
-    /* The state came by a copy whose install was cut short: it may be ahead of the log. */
+    /* The state came by a copy, and the log has not caught up with it yet: a copy may hold more
+     * than the manifest that it was fetched for, and an install may be cut short. To be remembered
+     * beside the state until the log's last index has reached what the copy held. */
     bool state_may_lead;
     /* Adds what consensus/ can't know (checkpoints, log writes) to a status. */
     void (*more_status)(void *context, struct cluster_status *status);

@@ -1,7 +1,7 @@
 /* What the driver asks of durable storage: writes in order, told when they are durable.
  *
- * Production: a thread that owns the log (writer.c), which takes all that waits and makes it durable
- * with one write and one sync. Simulator: the same log code, run at a simulated time. */
+ * Production: a thread that owns the log (writer.c), which takes all that waits and makes it
+ * durable with one write and one sync. Simulator: the same log code, run at a simulated time. */
 #ifndef FLORIN_STORAGE_H
 #define FLORIN_STORAGE_H
 

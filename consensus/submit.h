@@ -19,11 +19,11 @@
 #include "statemachine/bytes.h"
 
 enum ticket_kind {
-    TICKET_COMMANDS,   /* in: frames; out: one frame for each command, in order */
-    TICKET_QUERY,      /* linearizable; in: one query; out: its answer */
+    TICKET_COMMANDS,    /* in: frames; out: one frame for each command, in order */
+    TICKET_QUERY,       /* linearizable; in: one query; out: its answer */
     TICKET_STALE_QUERY, /* the same from this node's state as it is */
-    TICKET_STATUS,     /* out: one struct cluster_status */
-    TICKET_TRANSFER,   /* hand leadership over; target in `target` (0: any) */
+    TICKET_STATUS,      /* out: one struct cluster_status */
+    TICKET_TRANSFER,    /* hand leadership over; target in `target` (0: any) */
 };
 
 enum ticket_result {

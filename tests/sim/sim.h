@@ -1,5 +1,5 @@
-/* The simulator's world: several nodes of one cluster in one process, one queue of events ordered by
- * time, one source of chance.
+/* The simulator's world: several nodes of one cluster in one process, one queue of events ordered
+ * by time, one source of chance.
  *
  * Guarantees: the same seed gives the same run, event by event, and so the same hash. Nothing that
  * is decided depends on the real clock, on an address or on another process.

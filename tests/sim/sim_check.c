@@ -100,12 +100,11 @@ void check_outcome(struct world *w, struct node *n, uint64_t index, struct slice
 static void compare(struct world *w, struct node *n, uint64_t index, const struct index_fact *here,
                     const struct index_fact *first)
 {
-    const char *what = here->term != first->term         ? "term"
-                       : here->payload != first->payload ? "content"
-                       : here->outcomes != first->outcomes
-                           ? "outcomes"
-                           : memcmp(here->head, first->head, sizeof here->head) != 0 ? "state"
-                                                                                     : NULL;
+    const char *what = here->term != first->term                                 ? "term"
+                       : here->payload != first->payload                         ? "content"
+                       : here->outcomes != first->outcomes                       ? "outcomes"
+                       : memcmp(here->head, first->head, sizeof here->head) != 0 ? "state"
+                                                                                 : NULL;
 
     if (what != NULL) {
         world_fail(w, "node %u has another %s at index %llu than the first to apply it",
@@ -154,6 +153,13 @@ void check_node(struct world *w, struct node *n)
         world_fail(w, "node %u says it has applied %llu, and has %llu", (unsigned)n->id,
                    (unsigned long long)replica_applied_index(n->replica),
                    (unsigned long long)n->applied);
+    }
+    if (driver_applicable(d) != 0) { /* an install under way has nothing to apply */
+        if (driver_applicable(d) < n->applicable) {
+            world_fail(w, "node %u takes back what was committed: %llu, then %llu", (unsigned)n->id,
+                       (unsigned long long)n->applicable, (unsigned long long)driver_applicable(d));
+        }
+        n->applicable = driver_applicable(d);
     }
     if (!driver_is_leader(d)) {
         return;
@@ -230,8 +236,7 @@ void check_end(struct world *w)
                        (unsigned long long)machine_sequence(m),
                        (unsigned long long)w->check->n_ledger);
         }
-        if (machine_digest(m, digest, &fault) != 0 ||
-            (i == 0 && machine_audit(m, &fault) != 0)) {
+        if (machine_digest(m, digest, &fault) != 0 || (i == 0 && machine_audit(m, &fault) != 0)) {
             world_fail(w, "node %u at the end: %s", i + 1, fault.text);
             return;
         }

@@ -53,7 +53,8 @@ static void written(struct world *w, const struct event *e)
         return;
     }
     n->checkpoint = CHECKPOINT_WRITTEN;
-    world_schedule(w, random_between(&w->random, 10, 2000), (struct event){.run = ended, .node = n});
+    world_schedule(w, random_between(&w->random, 10, 2000),
+                   (struct event){.run = ended, .node = n});
 }
 
 static void begin(struct node *n)
@@ -77,12 +78,12 @@ static void look(struct world *w, const struct event *e)
     }
     world_schedule(
         w, 20000,
-        (struct event){.run = look,
-                       .node = n,
-                       .a = e->a > w->now_us
-                                ? e->a
-                                : w->now_us + random_below(&w->random,
-                                                           2 * w->profile.checkpoint_every_us)});
+        (struct event){
+            .run = look,
+            .node = n,
+            .a = e->a > w->now_us
+                     ? e->a
+                     : w->now_us + random_below(&w->random, 2 * w->profile.checkpoint_every_us)});
 }
 
 void node_checkpoint_start(struct node *n)

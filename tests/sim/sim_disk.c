@@ -1,83 +1,14 @@
-/* How: a file ("inode") has its bytes as programs see them, its bytes as of the last sync, and, in
- * between, every content that each dirty sector has had. Names are two small tables, as seen and
- * as of the last sync of the folder, with the list of changes in between. */
-#include "tests/sim/sim_disk.h"
+/* What a program does with the memory disk: the calls of struct disk. */
+#include "tests/sim/sim_disk_private.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "statemachine/bytes.h"
-
-enum { SECTOR = 512, NAMES_MAX = 512, HANDLES_MAX = 512 };
-
-struct version { /* what a sector held after one write */
-    uint64_t sector;
-    uint8_t data[SECTOR];
-};
-
-struct inode {
-    struct inode *next; /* of all */
-    struct bytes now;
-    struct bytes durable;
-    struct bytes versions; /* of struct version, oldest first */
-    struct bytes sizes;    /* of int64_t */
-    bool shrunk;           /* cut since the last sync: sectors may differ without a version */
-};
-
-struct name {
-    char text[DISK_NAME_MAX];
-    struct inode *inode;
-};
-
-struct names {
-    struct name list[NAMES_MAX]; /* sorted by text */
-    size_t n;
-};
-
-struct change {               /* of a name, not yet synced */
-    char from[DISK_NAME_MAX]; /* "": created */
-    char to[DISK_NAME_MAX];   /* "": removed */
-    struct inode *inode;
-};
-
-struct handle {
-    int number; /* 0: free */
-    struct inode *inode;
-};
-
-struct sim_disk {
-    pthread_mutex_t lock;
-    struct inode *inodes;
-    struct names now;
-    struct names durable;
-    struct bytes changes; /* of struct change */
-    struct handle handles[HANDLES_MAX];
-    int last_handle;
-    uint64_t power_left; /* changing calls until the cut; 0: none planned */
-    bool powered;
-    struct {
-        uint64_t left; /* calls until the failure; 0: none planned */
-        int error;
-    } failures[SIM_DISK_CALLS];
-    uint64_t n_changes, n_syncs;
-};
 
 /* ---- small things ---- */
 
-static uint64_t splitmix64(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static void resize(struct bytes *b, size_t len)
+void sim_resize(struct bytes *b, size_t len)
 {
     if (len > b->len) {
         bytes_reserve(b, len - b->len);
@@ -86,7 +17,7 @@ static void resize(struct bytes *b, size_t len)
     b->len = len;
 }
 
-static void copy(struct bytes *to, const struct bytes *from)
+void sim_copy(struct bytes *to, const struct bytes *from)
 {
     bytes_clear(to);
     bytes_append(to, from->base, from->len);
@@ -103,7 +34,7 @@ static void sector_get(const struct bytes *b, uint64_t sector, uint8_t data[SECT
     }
 }
 
-static void sector_put(struct bytes *b, uint64_t sector, const uint8_t data[SECTOR])
+void sim_sector_put(struct bytes *b, uint64_t sector, const uint8_t data[SECTOR])
 {
     size_t at = (size_t)sector * SECTOR;
 
@@ -112,7 +43,7 @@ static void sector_put(struct bytes *b, uint64_t sector, const uint8_t data[SECT
     }
 }
 
-static struct name *names_find(struct names *names, const char *text)
+struct name *sim_names_find(struct names *names, const char *text)
 {
     size_t i;
 
@@ -124,9 +55,9 @@ static struct name *names_find(struct names *names, const char *text)
     return NULL;
 }
 
-static void names_set(struct names *names, const char *text, struct inode *inode)
+void sim_names_set(struct names *names, const char *text, struct inode *inode)
 {
-    struct name *found = names_find(names, text);
+    struct name *found = sim_names_find(names, text);
     size_t i = names->n;
 
     if (found != NULL) {
@@ -143,22 +74,22 @@ static void names_set(struct names *names, const char *text, struct inode *inode
     names->n++;
 }
 
-static void names_remove(struct names *names, const char *text)
+void sim_names_remove(struct names *names, const char *text)
 {
-    struct name *found = names_find(names, text);
+    struct name *found = sim_names_find(names, text);
 
     if (found != NULL) {
         memmove(found, found + 1, (size_t)(&names->list[--names->n] - found) * sizeof *found);
     }
 }
 
-static void names_copy(struct names *to, const struct names *from)
+void sim_names_copy(struct names *to, const struct names *from)
 {
     memcpy(to->list, from->list, from->n * sizeof from->list[0]);
     to->n = from->n;
 }
 
-static struct inode *inode_new(struct sim_disk *d)
+struct inode *sim_inode_new(struct sim_disk *d)
 {
     struct inode *inode = calloc(1, sizeof *inode);
 
@@ -197,7 +128,7 @@ static bool inode_used(struct sim_disk *d, const struct inode *inode)
 }
 
 /* Frees what no name and no handle leads to. */
-static void inodes_sweep(struct sim_disk *d)
+void sim_inodes_sweep(struct sim_disk *d)
 {
     struct inode **at = &d->inodes;
 
@@ -252,24 +183,12 @@ static void name_changed(struct sim_disk *d, const char *from, const char *to, s
     bytes_append(&d->changes, &c, sizeof c);
 }
 
-static void change_apply(struct names *names, const struct change *c)
-{
-    struct name *from = c->from[0] == '\0' ? NULL : names_find(names, c->from);
-
-    if (from != NULL && from->inode == c->inode) {
-        names_remove(names, c->from);
-    }
-    if (c->to[0] != '\0') {
-        names_set(names, c->to, c->inode);
-    }
-}
-
 static void size_changed(struct inode *inode, size_t size)
 {
     int64_t v = (int64_t)size;
 
     inode->shrunk = inode->shrunk || size < inode->now.len;
-    resize(&inode->now, size);
+    sim_resize(&inode->now, size);
     bytes_append(&inode->sizes, &v, sizeof v);
 }
 
@@ -285,7 +204,7 @@ static int sim_open(void *impl, const char *name, int create)
     int rv = 0;
 
     pthread_mutex_lock(&d->lock);
-    found = names_find(&d->now, name);
+    found = sim_names_find(&d->now, name);
     if (!d->powered) {
         rv = -EIO;
         goto out;
@@ -295,8 +214,8 @@ static int sim_open(void *impl, const char *name, int create)
         if (rv != 0) {
             goto out;
         }
-        inode = inode_new(d);
-        names_set(&d->now, name, inode);
+        inode = sim_inode_new(d);
+        sim_names_set(&d->now, name, inode);
         name_changed(d, "", name, inode);
     } else {
         inode = found->inode;
@@ -325,7 +244,7 @@ static int sim_close(void *impl, int handle)
         d->handles[handle % HANDLES_MAX].number = 0;
         rv = 0;
     }
-    inodes_sweep(d);
+    sim_inodes_sweep(d);
     pthread_mutex_unlock(&d->lock);
     return rv;
 }
@@ -428,7 +347,7 @@ static int64_t sim_write(void *impl, int handle, const void *data, size_t len, i
     return rv;
 }
 
-static void inode_clean(struct inode *inode)
+void sim_inode_clean(struct inode *inode)
 {
     bytes_clear(&inode->versions);
     bytes_clear(&inode->sizes);
@@ -441,14 +360,14 @@ static void inode_sync(struct inode *inode)
     size_t i;
 
     if (inode->shrunk) {
-        copy(&inode->durable, &inode->now);
+        sim_copy(&inode->durable, &inode->now);
     } else {
-        resize(&inode->durable, inode->now.len);
+        sim_resize(&inode->durable, inode->now.len);
         for (i = 0; i < inode->versions.len / sizeof v[0]; i++) {
-            sector_put(&inode->durable, v[i].sector, v[i].data);
+            sim_sector_put(&inode->durable, v[i].sector, v[i].data);
         }
     }
-    inode_clean(inode);
+    sim_inode_clean(inode);
 }
 
 static int sim_sync(void *impl, int handle)
@@ -465,7 +384,7 @@ static int sim_sync(void *impl, int handle)
         d->n_syncs++;
         inode_sync(inode);
     } else if (halfway && d->powered) {
-        inode_clean(inode); /* the kernel believes it clean; the disk has none of it */
+        sim_inode_clean(inode); /* the kernel believes it clean; the disk has none of it */
     }
     pthread_mutex_unlock(&d->lock);
     return rv;
@@ -479,13 +398,13 @@ static int rename_call(struct sim_disk *d, const char *from, const char *to)
     int rv;
 
     pthread_mutex_lock(&d->lock);
-    found = names_find(&d->now, from);
+    found = sim_names_find(&d->now, from);
     rv = !d->powered ? -EIO : found == NULL ? -ENOENT : change_begin(d, -1, &halfway);
     if (rv == 0) {
         inode = found->inode;
-        names_remove(&d->now, from);
+        sim_names_remove(&d->now, from);
         if (to[0] != '\0') {
-            names_set(&d->now, to, inode);
+            sim_names_set(&d->now, to, inode);
         }
         name_changed(d, from, to, inode);
     }
@@ -513,9 +432,9 @@ static int sim_sync_folder(void *impl)
     rv = change_begin(d, SIM_DISK_NAMES, &halfway);
     if (rv == 0) {
         d->n_syncs++;
-        names_copy(&d->durable, &d->now);
+        sim_names_copy(&d->durable, &d->now);
         bytes_clear(&d->changes);
-        inodes_sweep(d);
+        sim_inodes_sweep(d);
     }
     pthread_mutex_unlock(&d->lock);
     return rv;
@@ -564,198 +483,4 @@ void sim_disk_interface(struct sim_disk *d, struct disk *disk)
         .where = sim_where,
         .release = sim_release,
     };
-}
-
-/* ---- life, power and tests' own hands ---- */
-
-struct sim_disk *sim_disk_new(void)
-{
-    struct sim_disk *d = calloc(1, sizeof *d);
-
-    assert(d != NULL);
-    pthread_mutex_init(&d->lock, NULL);
-    d->powered = true;
-    return d;
-}
-
-void sim_disk_free(struct sim_disk *d)
-{
-    if (d == NULL) {
-        return;
-    }
-    memset(d->handles, 0, sizeof d->handles);
-    bytes_release(&d->changes);
-    d->now.n = 0;
-    d->durable.n = 0;
-    inodes_sweep(d);
-    pthread_mutex_destroy(&d->lock);
-    free(d);
-}
-
-struct sim_disk *sim_disk_clone(struct sim_disk *d)
-{
-    struct sim_disk *c = sim_disk_new();
-    size_t i;
-
-    pthread_mutex_lock(&d->lock);
-    for (i = 0; i < d->now.n; i++) {
-        const struct bytes *b = &d->now.list[i].inode->now;
-        sim_disk_put(c, d->now.list[i].text, b->base, b->len);
-    }
-    pthread_mutex_unlock(&d->lock);
-    return c;
-}
-
-/* How a crash treats a list of n changes that were not synced. */
-struct fate {
-    enum { FATE_NONE, FATE_ALL, FATE_FIRST, FATE_ANY } kind;
-    size_t first; /* FATE_FIRST: so many happened */
-};
-
-static struct fate fate_draw(uint64_t *random, size_t n)
-{
-    struct fate f = {.kind = splitmix64(random) % 4};
-
-    f.first = (size_t)(splitmix64(random) % (n + 1));
-    return f;
-}
-
-static bool fate_spares(const struct fate *f, size_t i, uint64_t *random)
-{
-    uint64_t coin = splitmix64(random);
-
-    return f->kind == FATE_ALL || (f->kind == FATE_FIRST && i < f->first) ||
-           (f->kind == FATE_ANY && coin % 2 == 0);
-}
-
-static void inode_crash(struct inode *inode, uint64_t *random)
-{
-    const struct version *v = (const struct version *)(void *)inode->versions.base;
-    const int64_t *sizes = (const int64_t *)(void *)inode->sizes.base;
-    size_t n_versions = inode->versions.len / sizeof v[0];
-    size_t n_sizes = inode->sizes.len / sizeof sizes[0];
-    struct fate size_fate = fate_draw(random, n_sizes);
-    struct fate fate = fate_draw(random, n_versions);
-    size_t i;
-
-    for (i = 0; i < n_sizes; i++) {
-        if (fate_spares(&size_fate, i, random)) {
-            resize(&inode->durable, (size_t)sizes[i]);
-        }
-    }
-    for (i = 0; i < n_versions; i++) {
-        if (fate_spares(&fate, i, random)) {
-            sector_put(&inode->durable, v[i].sector, v[i].data);
-        }
-    }
-    copy(&inode->now, &inode->durable);
-    inode_clean(inode);
-}
-
-void sim_disk_crash(struct sim_disk *d, uint64_t seed)
-{
-    const struct change *changes;
-    struct inode *inode;
-    struct fate fate;
-    size_t i, n;
-
-    pthread_mutex_lock(&d->lock);
-    changes = (const struct change *)(void *)d->changes.base;
-    n = d->changes.len / sizeof changes[0];
-    fate = fate_draw(&seed, n);
-    for (i = 0; i < n; i++) {
-        if (fate_spares(&fate, i, &seed)) {
-            change_apply(&d->durable, &changes[i]);
-        }
-    }
-    names_copy(&d->now, &d->durable);
-    bytes_clear(&d->changes);
-    memset(d->handles, 0, sizeof d->handles);
-    memset(d->failures, 0, sizeof d->failures);
-    d->power_left = 0;
-    d->powered = true;
-    for (inode = d->inodes; inode != NULL; inode = inode->next) {
-        inode_crash(inode, &seed);
-    }
-    inodes_sweep(d);
-    pthread_mutex_unlock(&d->lock);
-}
-
-void sim_disk_cut_power_after(struct sim_disk *d, uint64_t n)
-{
-    pthread_mutex_lock(&d->lock);
-    d->power_left = n;
-    pthread_mutex_unlock(&d->lock);
-}
-
-bool sim_disk_powered(struct sim_disk *d)
-{
-    bool powered;
-
-    pthread_mutex_lock(&d->lock);
-    powered = d->powered;
-    pthread_mutex_unlock(&d->lock);
-    return powered;
-}
-
-void sim_disk_fail(struct sim_disk *d, enum sim_disk_call call, uint64_t n, int error)
-{
-    pthread_mutex_lock(&d->lock);
-    d->failures[call].left = n;
-    d->failures[call].error = error;
-    pthread_mutex_unlock(&d->lock);
-}
-
-uint64_t sim_disk_changes(struct sim_disk *d)
-{
-    return d->n_changes;
-}
-
-uint64_t sim_disk_syncs(struct sim_disk *d)
-{
-    return d->n_syncs;
-}
-
-int64_t sim_disk_size(struct sim_disk *d, const char *name)
-{
-    struct name *found = names_find(&d->now, name);
-
-    return found == NULL ? -1 : (int64_t)found->inode->now.len;
-}
-
-void sim_disk_put(struct sim_disk *d, const char *name, const void *data, size_t len)
-{
-    struct inode *inode = inode_new(d);
-
-    bytes_append(&inode->now, data, len);
-    bytes_append(&inode->durable, data, len);
-    names_set(&d->now, name, inode);
-    names_set(&d->durable, name, inode);
-    inodes_sweep(d);
-}
-
-void sim_disk_get(struct sim_disk *d, const char *name, void *data, size_t len, size_t offset)
-{
-    struct name *found = names_find(&d->now, name);
-
-    assert(found != NULL && offset + len <= found->inode->now.len);
-    memcpy(data, found->inode->now.base + offset, len);
-}
-
-void sim_disk_flip(struct sim_disk *d, const char *name, size_t offset, uint8_t mask)
-{
-    struct name *found = names_find(&d->now, name);
-
-    assert(found != NULL && offset < found->inode->now.len);
-    found->inode->now.base[offset] ^= mask;
-    if (offset < found->inode->durable.len) {
-        found->inode->durable.base[offset] ^= mask;
-    }
-}
-
-void sim_disk_erase(struct sim_disk *d, const char *name)
-{
-    names_remove(&d->now, name);
-    names_remove(&d->durable, name);
-    inodes_sweep(d);
 }

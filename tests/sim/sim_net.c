@@ -340,9 +340,8 @@ void net_block(struct world *w, uint64_t from, uint64_t to, bool blocked)
                        (struct event){.run = stalled, .a = l->block, .b = from * 16 + to});
         return;
     }
-    world_schedule(
-        w, 1,
-        (struct event){.run = unblocked, .node = &w->nodes[to - 1], .a = from, .b = to});
+    world_schedule(w, 1,
+                   (struct event){.run = unblocked, .node = &w->nodes[to - 1], .a = from, .b = to});
 }
 
 void net_heal(struct world *w)

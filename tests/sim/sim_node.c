@@ -281,6 +281,7 @@ static void forget_process(struct node *n)
     n->writing = NULL;
     n->checkpoint = CHECKPOINT_NONE;
     n->fetching = false;
+    n->applicable = 0;
     n->log = NULL;
     n->machine = NULL;
     n->gate = NULL;
@@ -298,7 +299,8 @@ void node_start(struct node *n)
     n->started_us = n->world->now_us;
     n->up = true;
     if (open_all(n, &fault) != 0) {
-        world_fail(n->world, "node %u does not start: %s", (unsigned)n->id, fault.text);
+        node_fault(n, &fault);
+        node_end(n, DEATH_POWER);
         return;
     }
     world_say(n->world, "node %u starts: term %llu, log %llu to %llu, state %llu", (unsigned)n->id,
@@ -317,19 +319,21 @@ void node_end(struct node *n, enum node_death death)
         return;
     }
     world_say(w, "node %u ends (%s)", (unsigned)n->id,
-              death == DEATH_POWER ? "power" : death == DEATH_PROCESS ? "killed" : "stop");
+              death == DEATH_POWER     ? "power"
+              : death == DEATH_PROCESS ? "killed"
+                                       : "stop");
     if (death != DEATH_STOP) {
         clients_lost(w, n);
     }
     node_checkpoint_end(n);
-    node_storage_end(n);
+    node_storage_end(n, death);
     if (n->replica != NULL) {
         replica_close(n->replica);
     }
-    clients_look(w, n);
     if (n->gate != NULL) {
         gate_free(n->gate);
     }
+    clients_look(w, n);
     if (n->machine != NULL) {
         machine_close(n->machine);
     }
@@ -338,9 +342,9 @@ void node_end(struct node *n, enum node_death death)
     }
     if (death == DEATH_POWER || !sim_disk_powered(n->disk)) {
         sim_disk_crash(n->disk, random_next(&w->random));
+        n->disk_fails = false;
     }
     bytes_release(&n->scratch);
-    n->disk_fails = false;
     forget_process(n);
     if (!w->failed) {
         net_died(w, n, death == DEATH_POWER);
@@ -366,7 +370,6 @@ void node_stop(struct node *n)
     if (replica_stop(n->replica, &fault) != 0) {
         node_fault(n, &fault);
     }
-    world_schedule(n->world, STOP_MAX_US,
-                   (struct event){.run = stop_takes_too_long, .node = n});
+    world_schedule(n->world, STOP_MAX_US, (struct event){.run = stop_takes_too_long, .node = n});
     node_wake(n);
 }

@@ -28,7 +28,7 @@ struct node {
     /* Durable. */
     struct sim_disk *disk;
     struct sim_store *store;
-    bool state_may_lead;        /* a copy was moved in; its manifest is not durable yet */
+    bool state_may_lead;        /* a copy was moved in that the log has not caught up with */
     struct sim_store *leftover; /* an old copy of the store */
     bool disk_fails;            /* an error was planted: the process may end by it */
 
@@ -65,6 +65,7 @@ struct node {
 
     /* The state machine's binding (sim_fsm.c). */
     uint64_t applied;     /* the last index whose entry ended */
+    uint64_t applicable;  /* what the driver last said */
     uint64_t outcomes;    /* hash of the outcomes of the entry being applied */
     struct bytes scratch; /* outcomes nobody waits for */
 };
@@ -96,7 +97,7 @@ void node_fsm(struct node *n, struct fsm *fsm);
 /* sim_storage.c: the disk's side of a process. */
 void node_storage(struct node *n, struct storage *storage);
 /* Does some of what is under way, as far as it got when the process died. */
-void node_storage_end(struct node *n);
+void node_storage_end(struct node *n, enum node_death death);
 
 /* sim_checkpoint.c: checkpoints and installs. */
 void node_checkpoint_start(struct node *n);

@@ -18,9 +18,6 @@ static int perform(struct node *n, struct storage_write *batch, bool with_sync, 
         if (w->kind == STORAGE_ENTRIES && run_ends && with_sync && log_sync(n->log, fault) != 0) {
             return -1;
         }
-        if (w->kind == STORAGE_INSTALL) {
-            n->state_may_lead = false;
-        }
     }
     return 0;
 }
@@ -102,18 +99,46 @@ void node_storage(struct node *n, struct storage *storage)
     *storage = (struct storage){n, submit, read_back};
 }
 
-void node_storage_end(struct node *n)
+/* It died somewhere in the middle of the batch, or, when it stopped in order, after all of it. */
+static void end_batch(struct node *n, enum node_death death)
 {
     struct world *w = n->world;
-    struct storage_write *lists[2] = {n->writing, n->queued};
+    struct storage_write *write;
     struct fault fault;
+    uint64_t most = random_below(&w->random, 4);
+
+    if (death == DEATH_POWER) {
+        sim_disk_cut_power_after(n->disk, 1 + random_below(&w->random, 12));
+        (void)perform(n, n->writing, random_chance(&w->random, 700), &fault);
+        return;
+    }
+    for (write = n->writing; write != NULL && (death == DEATH_STOP || most > 0); most--) {
+        struct storage_write *next = write->next;
+        write->next = NULL;
+        (void)perform(n, write, true, &fault);
+        write->next = next;
+        write = next;
+    }
+}
+
+void node_storage_end(struct node *n, enum node_death death)
+{
+    struct storage_write *lists[2];
     size_t i;
 
-    if (n->writing != NULL && n->log != NULL && sim_disk_powered(n->disk)) {
-        /* It died somewhere in the middle of this batch. */
-        sim_disk_cut_power_after(n->disk, random_below(&w->random, 12));
-        (void)perform(n, n->writing, random_chance(&w->random, 700), &fault);
+    if (death == DEATH_STOP) { /* the queue, too */
+        struct storage_write **end = &n->writing;
+        while (*end != NULL) {
+            end = &(*end)->next;
+        }
+        *end = n->queued;
+        n->queued = NULL;
     }
+    if (n->writing != NULL && n->log != NULL && sim_disk_powered(n->disk)) {
+        end_batch(n, death);
+    }
+    lists[0] = n->writing;
+    lists[1] = n->queued;
     for (i = 0; i < 2; i++) {
         while (lists[i] != NULL) {
             struct storage_write *next = lists[i]->next;

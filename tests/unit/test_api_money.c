@@ -231,6 +231,8 @@ static void amounts_are_decimal_texts(void **state)
         }
         assert_problem(r, 400, "bad_amount");
     }
+    rig_post(r, "/v1/bets", BET("amount", "\"0.0\""));
+    assert_string_equal(rig_text(r, "detail"), "amount is zero"); /* the ledger was not asked */
     rig_post(r, "/v1/bets", BET("amount", "true"));
     assert_problem(r, 400, "malformed");
     rig_post(r, "/v1/bets", BET("amount", "null"));
@@ -274,6 +276,20 @@ static void bad_bodies_are_refused(void **state)
         assert_problem(r, 400, bad[i].code);
         assert_true(rig_has(r, "detail"));
     }
+}
+
+static void a_key_may_not_come_twice(void **state)
+{
+    struct rig *r = rig_of(state);
+
+    r->key = "provider";
+    rig_post(r, "/v1/wins",
+             "{\"id\":\"twice\",\"player\":\"alice\",\"currency\":\"EUR\",\"amount\":\"1\","
+             "\"amount\":\"2\"}");
+    assert_problem(r, 400, "malformed");
+    assert_non_null(strstr(rig_text(r, "detail"), "duplicate"));
+    rig_get(r, "/v1/transactions/twice");
+    assert_problem(r, 404, "unknown_transaction");
 }
 
 static void deep_nesting_is_refused(void **state)
@@ -660,6 +676,7 @@ int main(void)
         cmocka_unit_test(what_does_not_exist_is_404),
         cmocka_unit_test(amounts_are_decimal_texts),
         cmocka_unit_test(bad_bodies_are_refused),
+        cmocka_unit_test(a_key_may_not_come_twice),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(batches_answer_each_item),
         cmocka_unit_test(a_batch_has_at_most_8192),

@@ -20,17 +20,19 @@ static int dial(struct rig *r)
     return fd;
 }
 
-static void put(int fd, const void *data, size_t len)
+/* False when the server hung up on us meanwhile. */
+static bool put(int fd, const void *data, size_t len)
 {
     while (len > 0) {
         ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
 
         if (n <= 0) {
-            return; /* the server may well hang up on what we send */
+            return false;
         }
         data = (const char *)data + n;
         len -= (size_t)n;
     }
+    return true;
 }
 
 static void say(int fd, const char *text)
@@ -194,6 +196,29 @@ static void bodies_beyond_the_limit_are_too_large(void **state)
     rig_send(r, "POST", "/v1/wins", body, (1 << 20) + 1);
     assert_problem(r, 413, "too_large");
     free(body);
+}
+
+/* Many clients send all they have before they read: one that is cut off never sees its answer. */
+static void a_body_that_is_too_large_may_be_sent_whole(void **state)
+{
+    struct rig *r = rig_of(state);
+    struct bytes b;
+    size_t len = 1 << 20;
+    char *block = malloc(len);
+    int fd = dial(r);
+    int i;
+
+    bytes_init(&b);
+    memset(block, ' ', len);
+    say(fd, "POST /v1/wins HTTP/1.1\r\nHost: x\r\n" AUTH "Content-Length: 3145728\r\n\r\n");
+    for (i = 0; i < 3; i++) {
+        assert_true(put(fd, block, len));
+    }
+    hear(fd, NULL, &b);
+    assert_true(heard(&b, "HTTP/1.1 413 "));
+    close(fd);
+    free(block);
+    bytes_release(&b);
 }
 
 static void lengths_are_unambiguous(void **state)
@@ -380,20 +405,42 @@ static void *call_slowly(void *context)
     return NULL;
 }
 
+static void *stop_server(void *context)
+{
+    api_server_stop(context);
+    return NULL;
+}
+
+/* A new connection's answer is "stopping", or there is none any more. */
+static bool is_stopping(struct rig *r)
+{
+    struct bytes b;
+    int fd = dial(r);
+    bool stopping;
+
+    bytes_init(&b);
+    say(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    hear(fd, NULL, &b);
+    stopping = heard(&b, "HTTP/1.1 503 ") && heard(&b, "\"unavailable\"");
+    bytes_release(&b);
+    close(fd);
+    return stopping;
+}
+
 /* Runs last: stops the server while a call waits for the ledger; its answer still comes. */
 static void stopping_lets_answers_end(void **state)
 {
     struct rig *r = rig_of(state);
     struct slow_call call = {.r = r};
     struct ticket *held;
-    pthread_t thread;
+    pthread_t caller, stopper;
 
-    rig_deposit(r, "before-stop", "1"); /* keys are known */
+    rig_deposit(r, "before-stop", "1");
     r->key = "provider";
-    rig_get(r, "/v1/players/alice/balances");
+    rig_get(r, "/v1/players/alice/balances"); /* the key is known from here on */
     backend_set_mode(&r->backend, LEAVE_ENTERED);
     bytes_init(&call.answer);
-    pthread_create(&thread, NULL, call_slowly, &call);
+    pthread_create(&caller, NULL, call_slowly, &call);
     pthread_mutex_lock(&r->backend.lock);
     while (r->backend.n_held == 0) {
         pthread_cond_wait(&r->backend.changed, &r->backend.lock);
@@ -403,10 +450,13 @@ static void stopping_lets_answers_end(void **state)
     backend_commands(&r->backend, held);
     pthread_mutex_unlock(&r->backend.lock);
     gate_close(r->backend.gate);
+    pthread_create(&stopper, NULL, stop_server, r->server);
+    while (!is_stopping(r)) {
+    }
     ticket_done(held, RESULT_OK);
-    api_server_stop(r->server);
+    pthread_join(stopper, NULL);
     r->server = NULL;
-    pthread_join(thread, NULL);
+    pthread_join(caller, NULL);
     assert_true(heard(&call.answer, "HTTP/1.1 200 OK\r\n"));
     assert_true(heard(&call.answer, "\"id\":\"stop\""));
     bytes_release(&call.answer);
@@ -419,6 +469,7 @@ int main(void)
         cmocka_unit_test(chunked_bodies_are_read),
         cmocka_unit_test(chunks_beyond_the_limit_are_too_large),
         cmocka_unit_test(bodies_beyond_the_limit_are_too_large),
+        cmocka_unit_test(a_body_that_is_too_large_may_be_sent_whole),
         cmocka_unit_test(lengths_are_unambiguous),
         cmocka_unit_test(garbage_is_refused),
         cmocka_unit_test(other_content_types_are_refused),

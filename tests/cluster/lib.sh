@@ -1,0 +1,49 @@
+# shellcheck shell=bash disable=SC2034
+# For cluster tests in bash: a demo cluster of their own, in a folder of its own, removed at the end.
+# Sourced from the repository's root with $1 = florind's path, $2 = florinctl's.
+
+florind=${1:?usage: TEST FLORIND FLORINCTL}
+florinctl=${2:?usage: TEST FLORIND FLORINCTL}
+BUILD=$(cd "$(dirname "$florind")" && pwd)
+FLORIN_RUN=$(mktemp -d "${TMPDIR:-/tmp}/florin-cluster.XXXXXX")
+export BUILD FLORIN_RUN
+unset FLORIN_BASE_PORT FLORIN_ENDPOINTS FLORIN_KEY
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+expect() { # WHAT EXPECTED ACTUAL
+    [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
+}
+
+up() { cluster-config/up.sh >"$FLORIN_RUN/up.out" 2>&1; }
+down() { cluster-config/down.sh >"$FLORIN_RUN/down.out" 2>&1; }
+up_or_die() { up || fail "up: $(cat "$FLORIN_RUN/up.out")"; }
+down_or_die() { down || fail "down: $(cat "$FLORIN_RUN/down.out")"; }
+
+node_pid() { cat "$FLORIN_RUN/node$1.pid"; }
+
+endpoint() { # N: of demo.env, once sourced
+    cut -d, -f"$1" <<<"$FLORIN_ENDPOINTS"
+}
+
+# The value of a member in a flat JSON answer; nothing when it is not there.
+member() { # NAME <JSON
+    tr -d '\n' | sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p"
+}
+
+# A cluster that failed is kept for a look.
+cluster_end() {
+    local rc=$?
+    trap - EXIT
+    if [ "$rc" = 0 ]; then
+        cluster-config/down.sh >/dev/null && rm -rf "${FLORIN_RUN:?}"
+    else
+        cluster-config/down.sh >/dev/null
+        echo "left for a look: $FLORIN_RUN" >&2
+    fi
+    exit "$rc"
+}
+trap cluster_end EXIT

@@ -1,0 +1,128 @@
+#include "tests/sim/client_private.h"
+
+#include <stdio.h>
+
+void queries_ask(struct world *w, struct client *c)
+{
+    struct random *r = &w->random;
+    bool stale = random_chance(r, 150);
+    struct query *q = &c->query;
+
+    c->ticket = ticket_new(stale ? TICKET_STALE_QUERY : TICKET_QUERY);
+    *q = (struct query){.type = QUERY_HEAD};
+    switch (random_below(r, 4)) {
+    case 0:
+        q->type = QUERY_BALANCES;
+        snprintf(c->player, sizeof c->player, "player%u", (unsigned)random_below(r, SIM_PLAYERS));
+        q->player = slice_of(c->player);
+        break;
+    case 1:
+        if (w->clients->n_intents > 0) {
+            q->type = QUERY_TRANSACTION;
+            c->about = random_below(r, w->clients->n_intents);
+            c->about_decided = w->clients->intents[c->about].decided;
+            snprintf(c->id, sizeof c->id, "t%llu", (unsigned long long)c->about);
+            q->id = slice_of(c->id);
+            q->principal = w->clients->intents[c->about].type == COMMAND_DEPOSIT
+                               ? slice_of("bank")
+                               : slice_of("games");
+        }
+        break;
+    case 2:
+        q->type = QUERY_LEDGER;
+        q->seq = 1 + random_below(r, w->check->n_ledger + 1);
+        q->limit = 5;
+        break;
+    default:
+        break;
+    }
+    query_encode(q, &c->ticket->in);
+}
+
+static void head_answered(struct world *w, const struct answer *a, uint64_t low)
+{
+    struct check *check = w->check;
+
+    if (a->seq < low || a->seq > check->n_ledger) {
+        world_fail(w, "a read shows the ledger as of %llu; it was asked after %llu",
+                   (unsigned long long)a->seq, (unsigned long long)low);
+        return;
+    }
+    if (a->seq > 0 && memcmp(a->hash, check->ledger[a->seq - 1].hash, HASH_BYTES) != 0) {
+        world_fail(w, "a read shows another head at %llu", (unsigned long long)a->seq);
+    }
+    if (low > 0 && a->seq > check->acknowledged) {
+        check->acknowledged = a->seq; /* whoever reads later must see as much */
+    }
+}
+
+static void balances_answered(struct world *w, struct client *c, const struct answer *a,
+                              bool linearizable, uint64_t low)
+{
+    int player = check_player(c->query.player);
+    int64_t balance = a->n_balances == 0 ? 0 : a->balances[0].balance_minor;
+
+    if (!linearizable && a->verdict == VERDICT_UNKNOWN_PLAYER) {
+        return; /* not here yet */
+    }
+    if (a->verdict != VERDICT_APPLIED) {
+        world_fail(w, "%s has disappeared: %s", c->player, verdict_code(a->verdict));
+        return;
+    }
+    if (a->n_balances > 1 ||
+        !check_balance(w->check, (uint32_t)player, balance, low, w->check->n_ledger)) {
+        world_fail(w, "%s is read with %lld, which it never had since record %llu", c->player,
+                   (long long)balance, (unsigned long long)low);
+    }
+}
+
+static void records_answered(struct world *w, struct client *c, struct answer *a, bool linearizable)
+{
+    struct record record;
+    struct fault fault;
+    unsigned n = 0;
+    uint64_t expected = c->query.seq;
+    int rv;
+
+    while ((rv = answer_next_record(a, &record, &fault)) == 1) {
+        n++;
+        if (record.seq > w->check->n_ledger ||
+            memcmp(record.hash, w->check->ledger[record.seq - 1].hash, HASH_BYTES) != 0 ||
+            (c->query.type == QUERY_LEDGER && record.seq != expected++)) {
+            world_fail(w, "record %llu is read as something else", (unsigned long long)record.seq);
+            return;
+        }
+    }
+    if (rv < 0) {
+        world_fail(w, "an answer can't be read: %s", fault.text);
+    }
+    if (linearizable && c->query.type == QUERY_TRANSACTION && c->about_decided && n == 0) {
+        world_fail(w, "t%llu was answered, and is not found", (unsigned long long)c->about);
+    }
+}
+
+void queries_answered(struct world *w, struct client *c)
+{
+    bool linearizable = c->ticket->kind == TICKET_QUERY;
+    uint64_t low = linearizable ? c->acknowledged : 0;
+    struct answer a;
+    struct fault fault;
+
+    if (answer_decode(c->ticket->out.base, c->ticket->out.len, &a, &fault) != 0) {
+        world_fail(w, "an answer can't be read: %s", fault.text);
+        return;
+    }
+    w->check->reads++;
+    w->hash = mix_bytes(w->hash, c->ticket->out.base, c->ticket->out.len);
+    switch (c->query.type) {
+    case QUERY_HEAD:
+        head_answered(w, &a, low);
+        break;
+    case QUERY_BALANCES:
+        balances_answered(w, c, &a, linearizable, low);
+        break;
+    default:
+        records_answered(w, c, &a, linearizable);
+        break;
+    }
+}

@@ -1,0 +1,31 @@
+/* Clients: each has one ticket open at a time, as a worker thread has, and remembers every answer.
+ *
+ * Money ids are "t0", "t1" ...: an intent. One intent may be tried many times, at any node, also
+ * after it was answered, also with another content; what it once was answered it must be for ever.
+ */
+#ifndef FLORIN_SIM_CLIENT_H
+#define FLORIN_SIM_CLIENT_H
+
+#include "statemachine/record.h"
+#include "tests/sim/sim_node.h"
+
+struct clients;
+
+struct clients *clients_new(struct world *w);
+void clients_free(struct clients *c);
+
+/* Looks which tickets of this node are done. */
+void clients_look(struct world *w, struct node *n);
+/* The process died: nobody will ever know. */
+void clients_lost(struct world *w, struct node *n);
+
+/* A record was made, for the first time on any node. */
+void clients_recorded(struct world *w, const struct record *r);
+
+/* From now on no answer but OK is good: the trouble is over. And: no new questions. */
+void clients_expect(struct world *w);
+void clients_close(struct world *w);
+bool clients_quiet(const struct world *w); /* all is answered */
+void clients_end(struct world *w);
+
+#endif

@@ -1,0 +1,403 @@
+#define _GNU_SOURCE 1 /* strcasestr */
+/* florinctl's calls against scripted nodes: when it repeats, where, and which exit code it ends
+ * with. A node here is a socket and a list of what to do with each request it gets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cluster-config/ctl.h"
+
+enum { HANG_UP = 0, SCRIPT_MAX = 8, REQUEST_MAX = 4096, TEST_TIMEOUT_MS = 10000 };
+
+struct reply_line {
+    int status; /* HANG_UP: the request is read, then the connection is closed */
+    const char *body;
+};
+
+struct node {
+    int listener;
+    int stop[2];
+    pthread_t thread;
+    unsigned port;
+    struct reply_line script[SCRIPT_MAX]; /* the last one is repeated */
+    unsigned n_script;
+
+    pthread_mutex_t lock; /* guards what follows, until the answer to a request is read */
+    unsigned requests;
+    char last[REQUEST_MAX];
+    char first[REQUEST_MAX];
+};
+
+/* Reads one request with its body; false at the end of the connection. */
+static bool read_request(int fd, char request[static REQUEST_MAX])
+{
+    size_t len = 0;
+
+    for (;;) {
+        ssize_t n = read(fd, request + len, REQUEST_MAX - 1 - len);
+        if (n <= 0) {
+            return false;
+        }
+        len += (size_t)n;
+        request[len] = '\0';
+        const char *end = strstr(request, "\r\n\r\n");
+        const char *length = strcasestr(request, "content-length:");
+        if (end != NULL) {
+            size_t body = length == NULL ? 0 : strtoul(length + 15, NULL, 10);
+            if ((size_t)(request + len - end) >= 4 + body) {
+                return true;
+            }
+        }
+    }
+}
+
+static void answer(struct node *n, int fd)
+{
+    char request[REQUEST_MAX];
+    char reply[1024];
+
+    while (read_request(fd, request)) {
+        pthread_mutex_lock(&n->lock);
+        unsigned i = n->requests < n->n_script ? n->requests : n->n_script - 1;
+        snprintf(n->last, sizeof n->last, "%s", request);
+        if (n->requests++ == 0) {
+            snprintf(n->first, sizeof n->first, "%s", request);
+        }
+        pthread_mutex_unlock(&n->lock);
+        const struct reply_line *line = &n->script[i];
+        if (line->status == HANG_UP) {
+            return;
+        }
+        int len = snprintf(reply, sizeof reply, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s",
+                           line->status, strlen(line->body), line->body);
+        if (write(fd, reply, (size_t)len) != len) {
+            return;
+        }
+    }
+}
+
+static void *serve(void *context)
+{
+    struct node *n = context;
+    struct pollfd wait[2] = {{n->listener, POLLIN, 0}, {n->stop[0], POLLIN, 0}};
+
+    for (;;) {
+        poll(wait, 2, -1);
+        if (wait[1].revents != 0) {
+            return NULL;
+        }
+        int fd = accept(n->listener, NULL, NULL);
+        if (fd >= 0) {
+            answer(n, fd);
+            close(fd);
+        }
+    }
+}
+
+static void node_open(struct node *n)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof address;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    n->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(n->listener >= 0);
+    assert_int_equal(bind(n->listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(n->listener, 8), 0);
+    assert_int_equal(getsockname(n->listener, (struct sockaddr *)&address, &len), 0);
+    n->port = ntohs(address.sin_port);
+    assert_int_equal(pipe(n->stop), 0);
+    pthread_mutex_init(&n->lock, NULL);
+    assert_int_equal(pthread_create(&n->thread, NULL, serve, n), 0);
+}
+
+static void node_close(struct node *n)
+{
+    assert_int_equal(write(n->stop[1], "x", 1), 1);
+    pthread_join(n->thread, NULL);
+    close(n->stop[0]);
+    close(n->stop[1]);
+    close(n->listener);
+    pthread_mutex_destroy(&n->lock);
+}
+
+/* Two nodes with their scripts and a ctl that knows both. */
+struct rig {
+    struct node a, b;
+    struct ctl ctl;
+    struct ctl_reply reply;
+};
+
+#define SCRIPT(node, ...)                                                                          \
+    do {                                                                                           \
+        static const struct reply_line lines[] = {__VA_ARGS__};                                    \
+        (node)->n_script = sizeof lines / sizeof lines[0];                                         \
+        memcpy((node)->script, lines, sizeof lines);                                               \
+    } while (0)
+
+static void rig_open(struct rig *r)
+{
+    node_open(&r->a);
+    node_open(&r->b);
+    r->ctl.options.timeout_ms = TEST_TIMEOUT_MS;
+    snprintf(r->ctl.endpoints[0], sizeof r->ctl.endpoints[0], "http://127.0.0.1:%u", r->a.port);
+    snprintf(r->ctl.endpoints[1], sizeof r->ctl.endpoints[1], "http://127.0.0.1:%u", r->b.port);
+    r->ctl.n_endpoints = 2;
+    snprintf(r->ctl.key, sizeof r->ctl.key, "key.0123456789abcdef");
+    assert_int_equal(ctl_http_open(&r->ctl), CTL_OK);
+}
+
+static void rig_close(struct rig *r)
+{
+    ctl_reply_release(&r->reply);
+    ctl_http_close(&r->ctl); /* its connections first: a node waits for their end */
+    node_close(&r->a);
+    node_close(&r->b);
+}
+
+static unsigned requests(struct node *n)
+{
+    pthread_mutex_lock(&n->lock);
+    unsigned requests = n->requests;
+    pthread_mutex_unlock(&n->lock);
+    return requests;
+}
+
+/* What the node got: the lock orders its writing before our reading. */
+static const char *got(struct node *n, const char *request)
+{
+    pthread_mutex_lock(&n->lock);
+    pthread_mutex_unlock(&n->lock);
+    return request;
+}
+
+static int bet(struct rig *r)
+{
+    return ctl_call(&r->ctl, "/v1/bets", json_pack("{s:s}", "id", "b1"), &r->reply);
+}
+
+static void an_answer_is_an_answer(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {200, "{\"seq\":7}"});
+    SCRIPT(&r.b, {500, ""});
+    rig_open(&r);
+    assert_int_equal(bet(&r), CTL_OK);
+    assert_int_equal(json_integer_value(json_object_get(r.reply.body, "seq")), 7);
+    assert_int_equal(requests(&r.b), 0);
+    assert_non_null(strstr(got(&r.a, r.a.last), "POST /v1/bets HTTP/1.1\r\n"));
+    assert_non_null(strstr(got(&r.a, r.a.last), "Authorization: Bearer key.0123456789abcdef\r\n"));
+    assert_non_null(strstr(got(&r.a, r.a.last), "Content-Type: application/json\r\n"));
+    assert_non_null(strstr(got(&r.a, r.a.last), "\r\n\r\n{\"id\":\"b1\"}"));
+    rig_close(&r);
+}
+
+static void unavailable_goes_to_the_next(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {503, "{\"code\":\"unavailable\"}"});
+    SCRIPT(&r.b, {200, "{}"});
+    rig_open(&r);
+    assert_int_equal(bet(&r), CTL_OK);
+    assert_int_equal(requests(&r.a), 1);
+    assert_int_equal(requests(&r.b), 1);
+    rig_close(&r);
+}
+
+static void an_unknown_outcome_is_asked_again_with_the_same_id(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {504, "{\"code\":\"outcome_unknown\"}"}, {200, "{\"replayed\":true}"});
+    SCRIPT(&r.b, {HANG_UP, ""});
+    rig_open(&r);
+    assert_int_equal(bet(&r), CTL_OK);
+    assert_int_equal(requests(&r.a), 2);
+    assert_string_equal(strstr(got(&r.a, r.a.first), "\r\n\r\n"),
+                        strstr(got(&r.a, r.a.last), "\r\n\r\n"));
+    assert_string_equal(strstr(got(&r.a, r.a.first), "\r\n\r\n"),
+                        strstr(got(&r.b, r.b.last), "\r\n\r\n"));
+    rig_close(&r);
+}
+
+/* One 504 is enough: no later 503 may turn it into "nothing was applied". */
+static void unknown_stays_unknown(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {504, "{}"}, {503, "{}"});
+    SCRIPT(&r.b, {503, "{}"});
+    rig_open(&r);
+    r.ctl.options.timeout_ms = 200;
+    assert_int_equal(bet(&r), CTL_UNKNOWN);
+    rig_close(&r);
+}
+
+static void a_lost_connection_is_unknown(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {HANG_UP, ""});
+    SCRIPT(&r.b, {503, "{}"});
+    rig_open(&r);
+    r.ctl.options.timeout_ms = 200;
+    assert_int_equal(bet(&r), CTL_UNKNOWN);
+    rig_close(&r);
+}
+
+static void a_lost_read_is_just_unavailable(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {HANG_UP, ""});
+    SCRIPT(&r.b, {504, "{}"});
+    rig_open(&r);
+    r.ctl.options.timeout_ms = 200;
+    assert_int_equal(ctl_call(&r.ctl, "/v1/ledger", NULL, &r.reply), CTL_UNAVAILABLE);
+    assert_non_null(strstr(got(&r.a, r.a.last), "GET /v1/ledger HTTP/1.1\r\n"));
+    rig_close(&r);
+}
+
+static void certain_unavailability(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {503, "{}"});
+    SCRIPT(&r.b, {429, "{}"});
+    rig_open(&r);
+    r.ctl.options.timeout_ms = 200;
+    assert_int_equal(bet(&r), CTL_UNAVAILABLE);
+    assert_true(requests(&r.a) > 1);
+    /* The same when nobody is there at all: a port that was just closed. */
+    snprintf(r.ctl.endpoints[0], sizeof r.ctl.endpoints[0], "http://127.0.0.1:%u", 1u);
+    r.ctl.n_endpoints = 1;
+    assert_int_equal(bet(&r), CTL_UNAVAILABLE);
+    rig_close(&r);
+}
+
+static void refusals_have_their_codes(void **state)
+{
+    static const struct {
+        int status;
+        int code;
+    } cases[] = {{400, CTL_USAGE},   {401, CTL_CREDENTIALS}, {403, CTL_CREDENTIALS},
+                 {404, CTL_REFUSED}, {409, CTL_REFUSED},     {413, CTL_USAGE},
+                 {422, CTL_REFUSED}, {500, CTL_UNAVAILABLE}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig r = {0};
+
+        SCRIPT(&r.b, {200, "{}"});
+        r.a.script[0] = (struct reply_line){cases[i].status, "{\"code\":\"x\",\"fields\":[\"y\"]}"};
+        r.a.n_script = 1;
+        rig_open(&r);
+        assert_int_equal(bet(&r), cases[i].code);
+        assert_int_equal(requests(&r.a), 1); /* answered for good: not asked again */
+        assert_int_equal(requests(&r.b), 0);
+        rig_close(&r);
+    }
+}
+
+static void what_exists_may_have_been_ours(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {409, "{\"code\":\"already_exists\"}"});
+    SCRIPT(&r.b, {200, "{}"});
+    rig_open(&r);
+    assert_int_equal(bet(&r), CTL_REFUSED);
+    r.ctl.options.if_missing = true;
+    assert_int_equal(bet(&r), CTL_OK);
+    rig_close(&r);
+
+    r = (struct rig){0};
+    SCRIPT(&r.a, {HANG_UP, ""});
+    SCRIPT(&r.b, {409, "{\"code\":\"already_exists\"}"});
+    rig_open(&r);
+    assert_int_equal(bet(&r), CTL_OK); /* the lost attempt may have made it */
+    rig_close(&r);
+}
+
+static void endpoints_and_keys(void **state)
+{
+    struct ctl ctl = {.options.endpoints = "127.0.0.1:1,http://[::1]:2/,https://x:3"};
+
+    (void)state;
+    assert_int_equal(ctl_endpoints_resolve(&ctl), CTL_OK);
+    assert_int_equal(ctl.n_endpoints, 3);
+    assert_string_equal(ctl.endpoints[0], "http://127.0.0.1:1");
+    assert_string_equal(ctl.endpoints[1], "http://[::1]:2");
+    assert_string_equal(ctl.endpoints[2], "https://x:3");
+    ctl.options.endpoints = "a,,b";
+    assert_int_equal(ctl_endpoints_resolve(&ctl), CTL_USAGE);
+
+    setenv("FLORIN_KEY", "any.0123456789abcdef", 1);
+    setenv("FLORIN_PLATFORM_KEY", "platform.0123456789abcdef", 1);
+    unsetenv("FLORIN_OPERATOR_KEY");
+    assert_int_equal(ctl_key_resolve(&ctl, CTL_PLATFORM), CTL_OK);
+    assert_string_equal(ctl.key, "any.0123456789abcdef");
+    ctl.options.as = "platform";
+    assert_int_equal(ctl_key_resolve(&ctl, CTL_PROVIDER), CTL_OK);
+    assert_string_equal(ctl.key, "platform.0123456789abcdef");
+    ctl.options.as = "king";
+    assert_int_equal(ctl_key_resolve(&ctl, CTL_PROVIDER), CTL_USAGE);
+    ctl.options.as = NULL;
+    unsetenv("FLORIN_KEY");
+    assert_int_equal(ctl_key_resolve(&ctl, CTL_OPERATOR), CTL_CREDENTIALS);
+    ctl.options.key = "nonsense";
+    assert_int_equal(ctl_key_resolve(&ctl, CTL_OPERATOR), CTL_CREDENTIALS);
+    ctl.options.key = "given.0123456789abcdef";
+    assert_int_equal(ctl_key_resolve(&ctl, CTL_OPERATOR), CTL_OK);
+    assert_string_equal(ctl.key, "given.0123456789abcdef");
+}
+
+static void paths(void **state)
+{
+    char path[64] = "/v1/ledger";
+
+    (void)state;
+    ctl_path_add_number(path, sizeof path, "from", 5);
+    ctl_path_add(path, sizeof path, "consistency", "stale");
+    assert_string_equal(path, "/v1/ledger?from=5&consistency=stale");
+    assert_true(ctl_id_ok("player", "a.b_c:d-1"));
+    assert_false(ctl_id_ok("player", "a/b"));
+    assert_false(ctl_id_ok("player", ""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_is_an_answer),
+        cmocka_unit_test(unavailable_goes_to_the_next),
+        cmocka_unit_test(an_unknown_outcome_is_asked_again_with_the_same_id),
+        cmocka_unit_test(unknown_stays_unknown),
+        cmocka_unit_test(a_lost_connection_is_unknown),
+        cmocka_unit_test(a_lost_read_is_just_unavailable),
+        cmocka_unit_test(certain_unavailability),
+        cmocka_unit_test(refusals_have_their_codes),
+        cmocka_unit_test(what_exists_may_have_been_ours),
+        cmocka_unit_test(endpoints_and_keys),
+        cmocka_unit_test(paths),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
