@@ -85,7 +85,8 @@ void problem_write(const struct problem *p, struct writer *w)
     writer_put_u64(w, "status", (uint64_t)p->status);
     writer_put_string(w, "code", p->code);
     writer_put_string(w, "title", p->title);
-    writer_put_given(w, "detail", slice_of(p->detail));
+    /* The contract names it for every error; where there is no more to say, it says the title. */
+    writer_put_string(w, "detail", p->detail[0] != '\0' ? p->detail : p->title);
     if (p->conflicts != 0) {
         writer_key(w, "fields");
         writer_open_list(w);

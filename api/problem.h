@@ -32,7 +32,7 @@ struct problem {
     int status;
     const char *code; /* both static */
     const char *title;
-    char detail[256];                /* empty: the title says it all */
+    char detail[256];                /* empty: the title says it all, and is answered */
     unsigned conflicts;              /* bits of enum conflict_field, answered as `fields` */
     uint64_t seq;                    /* a recorded refusal's; or 0 */
     bool replayed;                   /* a recorded refusal that was decided before */

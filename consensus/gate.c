@@ -272,13 +272,20 @@ uint64_t ticket_deadline_ms(const struct ticket *t)
 
 void ticket_done(struct ticket *t, enum ticket_result result)
 {
+    bool waits;
+
     pthread_mutex_lock(&t->p->lock);
-    if (t->p->state != TICKET_ABANDONED) {
+    waits = t->p->state != TICKET_ABANDONED;
+    if (waits) {
         t->result = result;
         t->p->state = TICKET_DONE;
-        pthread_cond_signal(&t->p->changed);
     }
     pthread_mutex_unlock(&t->p->lock);
+    if (waits) {
+        /* After unlocking, so that the worker does not wake into a held lock. The loop's reference
+         * still holds the ticket. */
+        pthread_cond_signal(&t->p->changed);
+    }
     leave_gate(t);
 }
 

@@ -429,6 +429,7 @@ static inline bool rig_header(struct rig *r, const char *line)
         assert_string_equal(rig_text(r, "code"), wanted_code);                                     \
         assert_int_equal(rig_number(r, "status"), wanted_status);                                  \
         assert_true(rig_has(r, "title"));                                                          \
+        assert_true(rig_has(r, "detail"));                                                         \
         assert_true(rig_header(r, "Content-Type: application/problem+json"));                      \
         assert_true(rig_header(r, "Florin-Node: 2"));                                              \
     } while (0)
