@@ -96,16 +96,19 @@ static int commit_configuration(struct driver *d, struct fault *fault)
 }
 
 /* How much shorter election time-outs are while the leader is known to be gone. */
-enum { HURRY = 5 };
+enum { HURRY = 5, HURRIED_TRIES = 3 };
 
 /* While the leader is gone or unknown, time-outs are short; with a leader they are the configured
- * ones, which its heartbeats must stay within however loaded the machine is. */
+ * ones, which its heartbeats must stay within however loaded the machine is. Also the configured
+ * ones after a few elections that came to nothing: a vote takes two messages and two writes, and
+ * on a slow day these may need longer than the short time-out; nobody would ever be elected. */
 static void hurry(struct driver *d, bool hurried)
 {
     unsigned ms = d->options.election_timeout_ms;
 
     if (d->hurried != hurried) {
         d->hurried = hurried;
+        d->hurried_tries = 0;
         raft_set_election_timeout(&d->raft, hurried ? (ms + HURRY - 1) / HURRY : ms);
     }
 }
@@ -348,7 +351,14 @@ int driver_tick(struct driver *d, uint64_t now_ms, struct fault *fault)
     struct raft_event event = {.type = RAFT_TIMEOUT};
 
     d->now_ms = now_ms;
-    return now_ms < raft_timeout(&d->raft) ? 0 : driver_step(d, &event, fault);
+    if (now_ms < raft_timeout(&d->raft)) {
+        return 0;
+    }
+    if (d->raft.state == RAFT_CANDIDATE && ++d->hurried_tries >= HURRIED_TRIES &&
+        !MUTANT(&d->options, MUTANT_HURRY_ON)) {
+        hurry(d, false);
+    }
+    return driver_step(d, &event, fault);
 }
 
 int driver_receive(struct driver *d, uint64_t now_ms, uint64_t peer, struct slice frame,

@@ -59,6 +59,19 @@ static bool late_vote(const struct driver *d, const struct raft_message *m)
     return m->type == RAFT_REQUEST_VOTE_RESULT && d->raft.state != RAFT_CANDIDATE;
 }
 
+/* A refusal of an entry that the same follower has acknowledged since: the two came in another
+ * order than they were sent. A probing core would believe it, set the follower's next entry to one
+ * that it has, count its own entries under way as minus one, and never send it an entry again. */
+static bool late_refusal(const struct driver *d, uint64_t peer, const struct raft_message *m)
+{
+    const struct raft_append_entries_result *result = &m->append_entries_result;
+    raft_index match;
+
+    return m->type == RAFT_APPEND_ENTRIES_RESULT && result->rejected > 0 &&
+           result->term == d->raft.current_term && raft_match_index(&d->raft, peer, &match) == 0 &&
+           result->rejected <= match && !MUTANT(&d->options, MUTANT_LATE_REFUSAL);
+}
+
 /* The core files an uncommitted configuration under the index of its batch's first entry, so a
  * configuration may only stand first. Our senders split batches that way (driver_send.c). */
 static bool change_inside(const struct raft_append_entries *m)
@@ -106,7 +119,7 @@ bool driver_guard(struct driver *d, uint64_t peer, const struct raft_message *m)
     const char *why = reason(d, peer, m);
 
     d->answers_stale = term_of(m) < d->raft.current_term;
-    if (why == NULL && late_vote(d, m)) {
+    if (why == NULL && (late_vote(d, m) || late_refusal(d, peer, m))) {
         return false;
     }
     if (why != NULL) {

@@ -55,7 +55,8 @@ struct driver {
     uint64_t refused; /* messages that a guard dropped */
     uint64_t refused_said_ms;
     bool was_leader;
-    bool hurried; /* no leader, or its link is down: short election time-outs */
+    bool hurried;           /* no leader, or its link is down: short election time-outs */
+    unsigned hurried_tries; /* elections that came to nothing since then */
 };
 
 /* driver.c */

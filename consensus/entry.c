@@ -33,7 +33,7 @@ static int check_body(struct cursor c, uint32_t count, struct fault *fault)
     uint32_t i;
 
     for (i = 0; i < count; i++) {
-        if (!frame_next(&c, &frame)) {
+        if (!frame_next(&c, &frame) || frame.len == 0) { /* zeros would be padding */
             return fault_set(fault, "command %u of %u of the entry is cut short", i + 1, count);
         }
     }

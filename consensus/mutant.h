@@ -17,6 +17,10 @@ enum mutant {
     MUTANT_STALE_READ,        /* answer reads without a barrier */
     MUTANT_ACK_BEFORE_SYNC,   /* report entries as durable when submitted */
     MUTANT_CHANGE_IN_BATCH,   /* hand a configuration to the core in the middle of a batch */
+    MUTANT_LATE_REFUSAL,      /* believe a refusal of what was acknowledged since */
+    MUTANT_INSTALL_OLDER,     /* move in a state that ends before the one that is here */
+    MUTANT_REQUEST_AGAIN,     /* number forwarded work from 1 in every life */
+    MUTANT_HURRY_ON,          /* go on with short election time-outs for ever */
 };
 
 #ifdef FLORIN_MUTANTS

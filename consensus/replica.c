@@ -182,6 +182,9 @@ static uint64_t first_request(const struct replica_options *options)
 {
     uint64_t wall_ms = options->clock.wall_ms(options->clock.impl);
 
+    if (MUTANT(&options->driver, MUTANT_REQUEST_AGAIN)) {
+        return 1;
+    }
     return (wall_ms << 22) + ((uint64_t)options->driver.seed << 32) + 1;
 }
 
@@ -296,7 +299,13 @@ int replica_fetched(struct replica *r, bool ok, struct fault *fault)
 {
     uint64_t applied = r->options.fsm.applied_index(r->options.fsm.impl);
 
-    if (ok && applied > r->applied) {
+    if (ok && applied < r->applied) {
+        return fault_set(fault,
+                         "the installed state ends at index %llu, and %llu was applied here: it "
+                         "must have been refused. Restart this node",
+                         (unsigned long long)applied, (unsigned long long)r->applied);
+    }
+    if (ok) {
         r->applied = applied;
     }
     return driver_fetched(r->driver, replica_now_ms(r), ok, fault);

@@ -158,6 +158,11 @@ static int check_copy(struct node *n, struct fault *fault)
         fault_set(fault, "the copy ends at index %llu, before the snapshot's %llu",
                   (unsigned long long)machine_applied_index(machine),
                   (unsigned long long)n->install_index);
+    } else if (machine_applied_index(machine) < machine_applied_index(n->machine)) {
+        /* The log caught up while the copy was on its way: nothing that was applied is undone. */
+        fault_set(fault, "this node has applied index %llu by now, the copy ends at %llu",
+                  (unsigned long long)machine_applied_index(n->machine),
+                  (unsigned long long)machine_applied_index(machine));
     } else {
         rv = machine_check(machine, n->install_manifest.base, fault);
     }

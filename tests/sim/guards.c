@@ -228,6 +228,94 @@ static const char *configurations_stand_first(enum mutant mutant)
     return wrong;
 }
 
+static void result_from(struct rig *rig, uint64_t peer, uint64_t rejected, uint64_t last)
+{
+    struct raft_message m = {.type = RAFT_APPEND_ENTRIES_RESULT};
+
+    m.append_entries_result.term = driver_term(rig->driver);
+    m.append_entries_result.rejected = rejected;
+    m.append_entries_result.last_log_index = last;
+    rig_receive(rig, peer, &m);
+}
+
+/* Peer 2 has acknowledged index 2 and was silent for a while, so that the core probes. Then comes
+ * its old refusal of index 2. */
+static const char *late_refusals_are_not_believed(enum mutant mutant)
+{
+    struct rig rig;
+    struct raft_message m;
+    const char *wrong = NULL;
+    uint64_t index;
+    unsigned i;
+
+    rig_init(&rig, 1, 3, mutant);
+    rig_open(&rig);
+    rig_elect(&rig);
+    for (i = 0; i < 2; i++) {
+        driver_propose(rig.driver, rig.now_ms, LOG_COMMAND, (struct slice){"12345678", 8}, &index,
+                       &rig.fault);
+        rig_write_all(&rig);
+        if (i == 0) {
+            result_from(&rig, 2, 0, 2);
+        }
+    }
+    for (i = 0; i < 30; i++) {
+        rig_forget_sent(&rig);
+        rig_pass(&rig, 100);
+        result_from(&rig, 3, 0, 1);
+    }
+    result_from(&rig, 2, 2, 1);
+    rig_forget_sent(&rig);
+    rig_pass(&rig, 100);
+    for (i = 0; i < rig.n_sent; i++) {
+        if (rig.sent[i].peer == 2 &&
+            message_decode(rig.sent[i].data, rig.sent[i].len, &m, &rig.fault) == 0) {
+            wrong = m.type == RAFT_APPEND_ENTRIES && m.append_entries.n_entries > 0
+                        ? NULL
+                        : "a follower gets no entries any more";
+            message_release(&m);
+        }
+    }
+    rig_release(&rig);
+    return wrong;
+}
+
+/* Votes take longer than the short time-outs, and less than the configured ones. */
+static const char *elections_end_on_slow_days(enum mutant mutant)
+{
+    struct rig rig;
+    struct raft_message asked;
+    struct raft_message m = {.type = RAFT_REQUEST_VOTE_RESULT};
+    const char *wrong = "a slow election is never won";
+    unsigned i, since = 0;
+    uint64_t term = 0;
+    bool pre_vote = false;
+
+    rig_init(&rig, 1, 3, mutant);
+    rig_open(&rig);
+    for (i = 0; i < 3000 && wrong != NULL; i++) {
+        rig_pass(&rig, 10);
+        rig_write_all(&rig);
+        if (rig_last(&rig, RAFT_REQUEST_VOTE, &asked)) { /* a new question: the old one is void */
+            rig_forget_sent(&rig);
+            term = asked.request_vote.term;
+            pre_vote = asked.request_vote.pre_vote;
+            since = 0;
+        }
+        if (term != 0 && ++since == 60) { /* the answer comes 600 ms later */
+            m.request_vote_result.term = term;
+            m.request_vote_result.pre_vote = pre_vote;
+            m.request_vote_result.vote_granted = true;
+            rig_receive(&rig, 2, &m);
+        }
+        if (driver_is_leader(rig.driver)) {
+            wrong = NULL;
+        }
+    }
+    rig_release(&rig);
+    return wrong;
+}
+
 /* ---- guards without a mutant of their own: the core's own slips ---- */
 
 /* The core answers a leader of an older term with a log index that it never set. */
@@ -353,6 +441,8 @@ int guards_run(enum mutant mutant)
         {"answers_to_the_past_are_harmless", answers_to_the_past_are_harmless},
         {"late_votes_change_nothing", late_votes_change_nothing},
         {"pre_votes_end", pre_votes_end},
+        {"late_refusals_are_not_believed", late_refusals_are_not_believed},
+        {"elections_end_on_slow_days", elections_end_on_slow_days},
     };
     int failed = 0;
     size_t i;

@@ -126,6 +126,9 @@ static bool acceptable(struct node *n, struct machine *m)
                    machine_check(m, n->fetch_manifest, &fault) == 0;
 
 #ifdef FLORIN_MUTANTS
+    if (n->world->options.mutant == MUTANT_INSTALL_OLDER) {
+        return checked;
+    }
     checked = checked || n->world->options.mutant == MUTANT_INSTALL_TERM;
 #endif
     return checked && machine_applied_index(m) >= machine_applied_index(n->machine);

@@ -47,6 +47,10 @@ static const struct {
     {"stale-read", MUTANT_STALE_READ},
     {"ack-before-sync", MUTANT_ACK_BEFORE_SYNC},
     {"change-in-batch", MUTANT_CHANGE_IN_BATCH},
+    {"late-refusal", MUTANT_LATE_REFUSAL},
+    {"install-older", MUTANT_INSTALL_OLDER},
+    {"request-again", MUTANT_REQUEST_AGAIN},
+    {"hurry-on", MUTANT_HURRY_ON},
 };
 enum { MUTANTS = sizeof mutant_names / sizeof mutant_names[0] };
 

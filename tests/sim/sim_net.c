@@ -228,6 +228,7 @@ static void dial(struct world *w, const struct event *e)
         return;
     }
     l->up = true;
+    world_say(w, "link %u to %u is up", (unsigned)e->a, (unsigned)e->b);
     l->connection = ++w->net->next_connection;
     link_forget_held(l);
     node_link(&w->nodes[e->a - 1], e->b, true);
@@ -244,6 +245,7 @@ static void break_link(struct world *w, const struct event *e)
         return;
     }
     l->up = false;
+    world_say(w, "link %u to %u breaks", (unsigned)from, (unsigned)to);
     l->connection = ++w->net->next_connection;
     link_forget_held(l);
     node_link(&w->nodes[from - 1], to, false);

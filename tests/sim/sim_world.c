@@ -139,8 +139,6 @@ static void draw_profile(struct world *w)
     p->n_nodes = random_chance(r, 200) ? 5 : 3;
     p->n_clients = (unsigned)random_between(r, 3, 12);
     p->trouble_us = random_between(r, 20, 80) * 1000000;
-    p->election_timeout_ms = elections[random_below(r, 4)];
-    p->heartbeat_ms = p->election_timeout_ms / (unsigned)random_between(r, 4, 10);
     p->install_timeout_ms = (unsigned)random_between(r, 500, 5000);
     p->inflight = (unsigned)random_between(r, 1, 32);
     p->trailing = trailings[random_below(r, 4)];
@@ -154,6 +152,13 @@ static void draw_profile(struct world *w)
     p->net_max_us = p->net_min_us + random_below(r, random_chance(r, 200) ? 60000 : 3000);
     p->disk_min_us = random_between(r, 50, 2000);
     p->disk_max_us = p->disk_min_us + random_below(r, 10000);
+    p->election_timeout_ms = elections[random_below(r, 4)];
+    /* An election that ends before a question, two writes and the answer can't be won by anybody,
+     * whatever the code does. */
+    while (p->election_timeout_ms * UINT64_C(1000) < 4 * (p->net_max_us + p->disk_max_us)) {
+        p->election_timeout_ms *= 2;
+    }
+    p->heartbeat_ms = p->election_timeout_ms / (unsigned)random_between(r, 4, 10);
     p->loop_max_us = random_below(r, 200);
     p->think_max_us = random_between(r, 20000, 600000);
     p->checkpoint_every_us = random_between(r, 500000, 10000000);
