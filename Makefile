@@ -1,6 +1,7 @@
 # Florin: every command a person types. `make help` lists them.
 
 SHELL    := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 BUILD    ?= build
 SANITIZE ?=
 DEFINES  ?=
@@ -20,6 +21,10 @@ endif
 OPTIMIZE ?= -O2 -g
 ifneq ($(SANITIZE),)
 OPTIMIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
+# The sanitizers' own code makes the compiler see what is not there.
+ifeq ($(findstring clang,$(CC)),)
+WARNINGS += -Wno-maybe-uninitialized -Wno-format-truncation -Wno-stringop-overflow
+endif
 ifneq ($(findstring undefined,$(SANITIZE)),)
 OPTIMIZE += -fno-sanitize-recover=undefined
 endif
@@ -155,7 +160,7 @@ clean: ## stop the nodes, then remove build/ and run/ with all data
 
 # --- tests --------------------------------------------------------------------------------------
 
-CHECK_SEEDS ?= 1..100
+CHECK_SEEDS ?= 1..300
 
 check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory test-deps
@@ -179,14 +184,15 @@ unit: $(UNIT_TESTS) ## the unit tests
 	@tests/run.sh "unit$(if $(SANITIZE), ($(SANITIZE)))" $(sort $(UNIT_TESTS))
 
 scenarios: $(SCENARIOS) ## the ledger's rules as tables: tests/scenarios/*.txt
-	@$(SCENARIOS) $(sort $(wildcard tests/scenarios/*.txt))
+	@$(SCENARIOS) $(sort $(wildcard tests/scenarios/*.txt)) | sed '$$s/^/scenarios: /'
 
 # SEED=n or SEEDS=a..b
 sim: $(SIM) ## the simulator: SEED=n shows one run, SEEDS=a..b checks many
-	@$(SIM) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1..20) --jobs $(JOBS))
+	@if [ -n "$(SEED)" ]; then $(SIM) --seed $(SEED); \
+	else $(SIM) --seeds $(or $(SEEDS),1..20) --jobs $(JOBS) | sed -e '/^seed [0-9]* ok /d' -e '$$s/^/sim: /'; fi
 
 sim-guards: $(SIM) ## the scripted cases: one for each guard of the driver
-	@$(SIM) --guards
+	@$(SIM) --guards | sed '$$s/^/sim-guards: /'
 
 sim-mutants: ## the simulator against deliberate bugs: each must be found
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/mutants DEFINES=-DFLORIN_MUTANTS \
@@ -195,13 +201,14 @@ sim-mutants: ## the simulator against deliberate bugs: each must be found
 
 asan: ## unit tests, scenarios and fuzz corpora under ASan and UBSan
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/asan SANITIZE=address,undefined \
-	    tests $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(FUZZ_TARGETS:=.replay))
+	    $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNIT_TESTS) $(SCENARIOS) $(FUZZ_TARGETS:=.replay))
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined unit
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined scenarios
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined fuzz-regress
 
 tsan: ## unit tests under TSan
-	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/tsan SANITIZE=thread tests
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/tsan SANITIZE=thread \
+	    $(patsubst $(BUILD)/%,$(BUILD)/tsan/%,$(UNIT_TESTS))
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread unit
 
 cluster-test: $(BINARIES) $(CLUSTER_TESTS) ## real nodes, killed and restarted

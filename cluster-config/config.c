@@ -168,7 +168,7 @@ static int store_path(struct parser *p, const struct key *k, struct slice value)
 static int store_member(struct parser *p, const struct key *k, struct slice value)
 {
     struct florin_config *c = p->config;
-    struct config_member m;
+    struct config_member m = {0};
     size_t digits = 0;
 
     while (digits < value.len && value.base[digits] != ' ' && value.base[digits] != '\t') {

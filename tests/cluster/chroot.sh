@@ -5,7 +5,8 @@
 #
 #   tests/cluster/chroot.sh bookworm|trixie [list|deb822]     the form of the chroot's apt sources
 #
-# WORKTREE=1 takes the work tree as it is instead of a clone of HEAD; KEEP=1 leaves the chroot.
+# CHECK=1 runs `make check` there as well. WORKTREE=1 takes the work tree as it is instead of a clone
+# of HEAD. KEEP=1 leaves the chroot.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -34,6 +35,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
+# shellcheck disable=SC2016 # apt's own variables
 # The repository that gives this machine its own release, not the one for security updates.
 mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' \
     'Created-By: Packages' 'Origin: Debian' 'Component: main' |
@@ -77,6 +79,11 @@ say "$suite: the curl line"
 answer=$(inside "$line")
 echo "$answer"
 [[ $answer == *'"seq"'* && $answer == *'"replayed":false'* ]] || { say "that is no applied bet"; exit 1; }
+
+if [ -n "${CHECK:-}" ]; then
+    say "$suite: make check"
+    inside .ci/run
+fi
 
 say "$suite: make up again, make status, make down, make up"
 inside 'make up' >/dev/null

@@ -135,7 +135,7 @@ static void numbers_have_units_and_bounds(void **state)
         "queue_bytes = 64MB\n",
         "queue_bytes = 1048576\n",
         "queue_bytes = 1B\n",
-        "queue_bytes = 17179869184GiB\n",
+        "queue_bytes = 17179869185GiB\n",
         "group_bytes = 2MiB\n",
         "http_threads = 0\n",
         "http_threads = 4097\n",

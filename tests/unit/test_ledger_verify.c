@@ -370,6 +370,26 @@ static void an_id_decided_twice(void **state)
     assert_non_null(strstr(fault.text, "seq 11: has the same provider and id as seq 4"));
 }
 
+static void times_that_are_none(void **state)
+{
+    static const char *const bad[] = {
+        "2026-02-30T00:00:00.000Z", "2026-01-01T00:00:00Z",     "2026-01-01 00:00:00.000Z",
+        "2026-01-01T00:00:00.000+", "1969-12-31T23:59:59.999Z", "2026-01-01T00:00:00.-01Z",
+    };
+    struct ledger *l = *state;
+    struct record r;
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        json_t *entry = json_deep_copy(json_array_get(l->entries, 0));
+        struct fault fault = {""};
+
+        json_object_set_new(entry, "at", json_string(bad[i]));
+        assert_int_equal(ledger_record_from_json(entry, &r, &fault), -1);
+        assert_non_null(strstr(fault.text, "field at"));
+        json_decref(entry);
+    }
+}
+
 static void entries_that_are_none(void **state)
 {
     static const char *const bad[] = {"[]",
@@ -411,6 +431,7 @@ int main(void)
         LEDGER_TEST(forged_scale),
         LEDGER_TEST(forged_loop),
         LEDGER_TEST(an_id_decided_twice),
+        LEDGER_TEST(times_that_are_none),
         cmocka_unit_test(entries_that_are_none),
     };
 
