@@ -237,7 +237,9 @@ static bool catch_one(struct arguments a, unsigned i)
     a.mutants = true;
     a.mutant = mutant_names[i].mutant;
     scripted = guards_catch(a.mutant);
-    freopen("/dev/null", "w", stdout);
+    if (freopen("/dev/null", "w", stdout) == NULL) {
+        _exit(2);
+    }
     run_range(&a, &sum);
     fprintf(stderr, "mutant %-18s script: %-6s seed: ", mutant_names[i].name,
             scripted ? "caught" : "-");
