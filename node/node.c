@@ -11,9 +11,11 @@
 #include "node/binding.h"
 #include "node/format.h"
 
-/* Entries on their way to one follower, and entries proposed but not applied. A few are enough to
- * keep the disk and the network busy; more would only make groups smaller. */
-enum { INFLIGHT_ENTRIES = 64, GROUP_WINDOW = 4 };
+/* Entries on their way to one follower, and groups proposed but not applied. Two: one on its way to
+ * disks and peers, and the next one gathering behind it. More only make groups smaller, and each
+ * costs three nodes a sync; measured with batches of 1,024: 143,000 bets/s with two, 102,000 with
+ * one, 82,000 with four. */
+enum { INFLIGHT_ENTRIES = 64, GROUP_WINDOW = 2 };
 
 static uint64_t clock_now_ms(void *impl)
 {
