@@ -83,9 +83,16 @@ static int read_length(const char *value, struct framing *f)
  * in front of us might go by the other one, and see other requests in the bytes than we do. */
 static int read_headers(const struct mg_request_info *ri, struct exchange *x, struct framing *f)
 {
+    const int headers_max = (int)(sizeof ri->http_headers / sizeof ri->http_headers[0]);
     const char *connection = NULL;
     int i;
 
+    /* CivetWeb keeps this many and drops the others unseen, a Content-Length too. The body would
+     * then be taken for the next request, and a proxy in front would give its answer away. */
+    if (ri->num_headers >= headers_max) {
+        return problem_set(&x->problem, PROBLEM_MALFORMED, "A request has fewer than %d headers.",
+                           headers_max);
+    }
     for (i = 0; i < ri->num_headers; i++) {
         const char *name = ri->http_headers[i].name;
         const char *value = ri->http_headers[i].value;

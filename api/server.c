@@ -12,6 +12,7 @@
 
 enum {
     HEADER_MAX = 16384,
+    THREADS_DEFAULT = 256,
     ACCEPT_QUEUE = 1024,
     STOP_WAIT_S = TIMEOUT_MAX_MS / 1000 + 5, /* longer than any call may take */
 };
@@ -152,7 +153,7 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
     struct mg_error_data error = {.text = why, .text_buffer_size = sizeof why};
     struct mg_server_port port;
 
-    snprintf(threads, sizeof threads, "%u", o->num_threads == 0 ? 256 : o->num_threads);
+    snprintf(threads, sizeof threads, "%u", o->num_threads == 0 ? THREADS_DEFAULT : o->num_threads);
     snprintf(request_timeout, sizeof request_timeout, "%u", s->limits.body_timeout_ms);
     snprintf(keep_alive_timeout, sizeof keep_alive_timeout, "%u",
              o->keep_alive_timeout_ms == 0 ? 60000 : o->keep_alive_timeout_ms);
@@ -183,6 +184,12 @@ static void release(struct api_server *s)
     credentials_free(s->api.credentials);
     metrics_free(s->api.metrics);
     free(s);
+}
+
+unsigned api_server_connections_max(unsigned num_threads)
+{
+    /* And the one that waits for room in the queue. */
+    return (num_threads == 0 ? THREADS_DEFAULT : num_threads) + ACCEPT_QUEUE + 1;
 }
 
 int api_server_start(struct api_server **server, const struct api_server_options *options,

@@ -24,6 +24,10 @@ struct api_server_options {
 
 struct api_server;
 
+/* How many connections a server may hold open at once: those that its threads serve, and those
+ * that were accepted and wait for one. num_threads as in the options. */
+unsigned api_server_connections_max(unsigned num_threads);
+
 /* Listens and serves when it returns 0. On -1 *server is NULL and the fault says why. */
 int api_server_start(struct api_server **server, const struct api_server_options *options,
                      struct fault *fault);

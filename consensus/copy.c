@@ -3,6 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+uint64_t copy_now_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+bool copy_quiet(const struct copy *c, uint64_t moved_ms)
+{
+    return copy_now_ms() - moved_ms >= c->options.quiet_ms;
+}
+
 struct copy *copy_new(const struct copy_options *options)
 {
     struct copy *c = calloc(1, sizeof *c);
@@ -11,6 +21,7 @@ struct copy *copy_new(const struct copy_options *options)
         abort();
     }
     c->options = *options;
+    c->options.quiet_ms = options->quiet_ms == 0 ? COPY_QUIET_MS : options->quiet_ms;
     snprintf(c->path, sizeof c->path, "%s/%s", options->folder, options->file);
     c->fetch.fd = -1;
     c->next_number = 1;
@@ -105,6 +116,14 @@ void copy_link(struct copy *c, uint64_t peer, bool up)
     }
     if (c->fetch.active && !c->fetch.syncing && c->fetch.peer == peer) {
         copy_fetch_fail(c, "the link to the sender is down");
+    }
+}
+
+void copy_look(struct copy *c)
+{
+    if (!c->closing) {
+        copy_send_look(c);
+        copy_fetch_look(c);
     }
 }
 

@@ -36,6 +36,7 @@ struct copy_options {
     /* The fetch that copy_fetch began has ended; ok: folder/file is whole and synced. */
     void (*fetched)(void *context, bool ok);
     void *context;
+    unsigned quiet_ms; /* give up a copy that has not moved for so long. 0: 10,000 */
 };
 
 struct copy;
@@ -51,6 +52,10 @@ void copy_fetch(struct copy *c, uint64_t peer);
 /* Frames of kind FRAME_STATE, and what the links tell. */
 void copy_frame(struct copy *c, uint64_t peer, struct slice frame);
 void copy_link(struct copy *c, uint64_t peer, bool up);
+
+/* Now and then: gives up what has not moved for quiet_ms. A link has two connections; when one
+ * breaks, or a queue is full, only one of the two nodes hears of it. */
+void copy_look(struct copy *c);
 
 /* Whether a thread may still be inside write_state; and how to have it end soon. */
 bool copy_sending(const struct copy *c);

@@ -9,11 +9,6 @@
 
 enum { SAY_EVERY_MS = 1000 };
 
-static uint64_t now_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
-
 static void end(struct copy *c, bool ok)
 {
     struct copy_fetch_state *f = &c->fetch;
@@ -54,8 +49,9 @@ void copy_fetch(struct copy *c, uint64_t peer)
     f->active = true;
     f->peer = peer;
     f->number = c->next_number++;
-    f->began_ms = now_ms();
+    f->began_ms = copy_now_ms();
     f->said_ms = f->began_ms;
+    f->moved_ms = f->began_ms;
     f->fd = open(c->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     crypto_generichash_init(&f->digest, NULL, 0, COPY_DIGEST_BYTES);
     if (f->fd < 0) {
@@ -76,7 +72,7 @@ void copy_fetch_begin(struct copy *c, uint64_t total)
 static void say_progress(struct copy *c)
 {
     struct copy_fetch_state *f = &c->fetch;
-    uint64_t now = now_ms();
+    uint64_t now = copy_now_ms();
     uint64_t took = now - f->began_ms;
 
     if (now - f->said_ms < SAY_EVERY_MS) {
@@ -119,6 +115,7 @@ void copy_fetch_chunk(struct copy *c, uint64_t offset, struct slice bytes)
     }
     crypto_generichash_update(&f->digest, (const unsigned char *)bytes.base, bytes.len);
     f->received += bytes.len;
+    f->moved_ms = copy_now_ms();
     say_progress(c);
     copy_frame_begin(c, COPY_ACK, f->number);
     bytes_append_u64(&c->frame, f->received);
@@ -150,7 +147,7 @@ static void on_synced(uv_work_t *work, int status)
     } else {
         report(c->options.reporter, LEVEL_INFO, "consensus", "fetched the state",
                "peer=%llu bytes=%llu duration_ms=%llu", (unsigned long long)f->peer,
-               (unsigned long long)f->received, (unsigned long long)(now_ms() - f->began_ms));
+               (unsigned long long)f->received, (unsigned long long)(copy_now_ms() - f->began_ms));
         end(c, true);
     }
     copy_maybe_done(c);
@@ -169,4 +166,13 @@ void copy_fetch_end(struct copy *c, uint64_t bytes, const uint8_t *digest)
     f->syncing = true;
     f->work.data = c;
     uv_queue_work(c->options.loop, &f->work, sync_file, on_synced);
+}
+
+void copy_fetch_look(struct copy *c)
+{
+    const struct copy_fetch_state *f = &c->fetch;
+
+    if (f->active && !f->syncing && copy_quiet(c, f->moved_ms)) {
+        copy_fetch_fail(c, "the sender has gone quiet");
+    }
 }

@@ -14,7 +14,13 @@
 
 #include "consensus/copy.h"
 
-enum { COPY_VERSION = 1, COPY_DIGEST_BYTES = 32, COPY_CHUNK = 256 << 10, COPY_WINDOW = 4 << 20 };
+enum {
+    COPY_VERSION = 1,
+    COPY_DIGEST_BYTES = 32,
+    COPY_CHUNK = 256 << 10,
+    COPY_WINDOW = 4 << 20,
+    COPY_QUIET_MS = 10000,
+};
 enum copy_what { COPY_ASK = 1, COPY_BEGIN, COPY_PIECE, COPY_END, COPY_ACK, COPY_STOP };
 
 struct copy_sender {
@@ -29,6 +35,7 @@ struct copy_sender {
     int write_rv;
     struct fault fault;
     uint64_t sent, acknowledged;
+    uint64_t moved_ms; /* when one of the two last grew */
     crypto_generichash_state digest;
     uint8_t *chunk;
 };
@@ -39,7 +46,8 @@ struct copy_fetch_state {
     uint64_t peer, number;
     uint64_t received, total;
     uint64_t acknowledged;
-    uint64_t said_ms; /* last progress line */
+    uint64_t said_ms;  /* last progress line */
+    uint64_t moved_ms; /* when a chunk last came */
     uint64_t began_ms;
     int fd;
     crypto_generichash_state digest;
@@ -60,6 +68,8 @@ struct copy {
 };
 
 /* copy.c */
+uint64_t copy_now_ms(void);
+bool copy_quiet(const struct copy *c, uint64_t moved_ms); /* for too long */
 void copy_frame_begin(struct copy *c, enum copy_what what, uint64_t number);
 bool copy_post(struct copy *c, uint64_t peer);
 void copy_maybe_done(struct copy *c);
@@ -69,11 +79,13 @@ void copy_send_start(struct copy *c, uint64_t peer, uint64_t number);
 void copy_send_acknowledged(struct copy *c, uint64_t peer, uint64_t number, uint64_t bytes);
 void copy_send_stop(struct copy *c, uint64_t peer, uint64_t number);
 void copy_sender_stop(struct copy_sender *s);
+void copy_send_look(struct copy *c);
 
 /* copy_fetch.c */
 void copy_fetch_begin(struct copy *c, uint64_t total);
 void copy_fetch_chunk(struct copy *c, uint64_t offset, struct slice bytes);
 void copy_fetch_end(struct copy *c, uint64_t bytes, const uint8_t *digest);
 void copy_fetch_fail(struct copy *c, const char *why);
+void copy_fetch_look(struct copy *c);
 
 #endif

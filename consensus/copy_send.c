@@ -145,6 +145,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     bytes_append_u64(&c->frame, s->sent);
     bytes_append(&c->frame, buf->base, (size_t)n);
     s->sent += (uint64_t)n;
+    s->moved_ms = copy_now_ms();
     if (!copy_post(c, s->peer)) {
         give_up(s, "the peer's queue is full");
         return;
@@ -181,6 +182,7 @@ void copy_send_start(struct copy *c, uint64_t peer, uint64_t number)
     s->number = number;
     s->write_fd = fds[1];
     s->write_rv = 0;
+    s->moved_ms = copy_now_ms();
     s->chunk = malloc(COPY_CHUNK);
     if (s->chunk == NULL) {
         abort();
@@ -206,6 +208,7 @@ void copy_send_acknowledged(struct copy *c, uint64_t peer, uint64_t number, uint
 
     if (s != NULL && bytes > s->acknowledged && bytes <= s->sent) {
         s->acknowledged = bytes;
+        s->moved_ms = copy_now_ms();
         pace(s);
     }
 }
@@ -238,6 +241,20 @@ void copy_stop_sending(struct copy *c)
     for (i = 0; i < COPY_SENDERS_MAX; i++) {
         if (c->senders[i].used && c->senders[i].pipe_open) {
             give_up(&c->senders[i], "this node's own state is being replaced");
+        }
+    }
+}
+
+/* Not only for the receiver's sake: what is being sent holds pages of the store that it could use
+ * again otherwise. */
+void copy_send_look(struct copy *c)
+{
+    size_t i;
+
+    for (i = 0; i < COPY_SENDERS_MAX; i++) {
+        struct copy_sender *s = &c->senders[i];
+        if (s->used && s->pipe_open && copy_quiet(c, s->moved_ms)) {
+            give_up(s, "the receiver has gone quiet");
         }
     }
 }

@@ -19,6 +19,8 @@ int disk_fault(struct fault *fault, struct disk *disk, const char *doing, const 
         advice = "check the owner and the mode of the folder";
     } else if (number == ENOENT) {
         advice = "check the path";
+    } else if (number == EMFILE || number == ENFILE) {
+        advice = "raise the limit of open files, then start this node again";
     }
     return fault_set(fault, "%s %s/%s failed: %s: %s", doing, disk->where(disk->impl), name,
                      text == NULL ? "unknown error" : text, advice);

@@ -203,6 +203,7 @@ int replica_open(struct replica **replica, const struct replica_options *options
     }
     r->options = *options;
     r->applied = options->fsm.applied_index(options->fsm.impl);
+    r->counters.checkpoint_index = r->applied; /* it was read from the disk */
     r->group_last = &r->group_first;
     r->next_request = first_request(options);
     if (r->applied < log_snapshot(log)->index) {
@@ -307,6 +308,7 @@ int replica_fetched(struct replica *r, bool ok, struct fault *fault)
     }
     if (ok) {
         r->applied = applied;
+        r->counters.checkpoint_index = applied;
     }
     return driver_fetched(r->driver, replica_now_ms(r), ok, fault);
 }

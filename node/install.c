@@ -216,6 +216,7 @@ static int install(struct node *n, struct fault *fault)
 
 int install_advance(struct node *n, struct fault *fault)
 {
+    copy_look(n->copy);
     if (!n->install_ready || checkpointer_busy(n->checkpointer)) {
         return 0;
     }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "node/binding.h"
+#include "node/descriptors.h"
 #include "node/format.h"
 
 /* Entries on their way to one follower, and groups proposed but not applied. Two: one on its way to
@@ -16,6 +17,9 @@
  * costs three nodes a sync; measured with batches of 1,024: 143,000 bets/s with two, 102,000 with
  * one, 82,000 with four. */
 enum { INFLIGHT_ENTRIES = 64, GROUP_WINDOW = 2 };
+
+/* Files, peers, LMDB, the loop: everything that is no HTTP connection. */
+enum { OWN_DESCRIPTORS = 256 };
 
 static uint64_t clock_now_ms(void *impl)
 {
@@ -56,7 +60,8 @@ static int open_log(struct node *n, struct fault *fault)
                          n->config.data_dir);
     }
     if (rv != 0) {
-        return fault_set(fault, "can't open the folder %s: %s", path, strerror(-rv));
+        return fault_set(fault, "can't open the folder %s: %s%s", path, strerror(-rv),
+                         rv == -EBUSY ? ": does this node run already?" : "");
     }
     if (log_open(&n->log, &n->disk, &identity, &options, n->reporter, fault) != 0) {
         return -1;
@@ -211,7 +216,9 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
         return -1; /* the process ends: nothing is worth taking apart */
     }
     n->gate = gate_new(&gate);
-    if (genesis_init(&n->genesis, config->operator_key_file, n->gate, reporter, fault) != 0 ||
+    if (descriptors_reserve(api_server_connections_max(config->http_threads) + OWN_DESCRIPTORS,
+                            fault) != 0 ||
+        genesis_init(&n->genesis, config->operator_key_file, n->gate, reporter, fault) != 0 ||
         open_log(n, fault) != 0 || open_machine(n, fault) != 0 || open_links(n, fault) != 0 ||
         open_replica(n, fault) != 0 || open_api(n, fault) != 0) {
         return -1;

@@ -74,8 +74,7 @@ void node_more_status(void *node, struct cluster_status *status)
 static void begin_checkpoint(struct node *n)
 {
     uint64_t now = node_now_ms(n);
-    bool due = now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms &&
-               machine_changes_bytes(n->machine) > 0;
+    bool due = now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
 
     if (n->install_ready || checkpointer_busy(n->checkpointer) ||
         (!due && !machine_checkpoint_wanted(n->machine)) || !machine_checkpoint_begin(n->machine)) {
@@ -145,8 +144,7 @@ static void set_timer(struct node *n)
     uint64_t at = replica_deadline_ms(n->replica);
     uint64_t checkpoint_at = n->checkpoint_at_ms + n->config.checkpoint_interval_ms;
 
-    if (checkpoint_at < at && machine_changes_bytes(n->machine) > 0 &&
-        !checkpointer_busy(n->checkpointer)) {
+    if (checkpoint_at < at && machine_checkpoint_possible(n->machine) && !n->install_ready) {
         at = checkpoint_at;
     }
     if (n->phase == PHASE_DRAINING && at > now + DRAIN_LOOK_MS) {

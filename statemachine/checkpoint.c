@@ -21,10 +21,15 @@ bool machine_checkpoint_wanted(const struct machine *m)
                           layers_active_size(l) >= m->options.changes_bytes_hard);
 }
 
+bool machine_checkpoint_possible(const struct machine *m)
+{
+    return !m->state.layers.frozen && !m->in_entry && !m->broken &&
+           m->applied_index != m->durable_index;
+}
+
 bool machine_checkpoint_begin(struct machine *m)
 {
-    if (m->state.layers.frozen || m->in_entry || m->broken ||
-        m->applied_index == m->durable_index) {
+    if (!machine_checkpoint_possible(m)) {
         return false;
     }
     state_put_meta(&m->state, m->applied_index);

@@ -45,6 +45,12 @@ static int bad(const struct store_lmdb *s, const char *what, int rc, struct faul
             "a backup",
             s->folder, what, mdb_strerror(rc));
     }
+    if (rc == EIO || rc == ENOSPC) { /* LMDB says EIO for a write that was cut short, too */
+        return fault_set(fault,
+                         "store %s: %s: %s: the disk is full or failing: see to it, then start "
+                         "this node again",
+                         s->folder, what, mdb_strerror(rc));
+    }
     return fault_set(fault, "store %s: %s: %s", s->folder, what, mdb_strerror(rc));
 }
 

@@ -1,5 +1,6 @@
-/* A node that was away for longer than the others keep their log gets the state as a copy, while
- * the cluster goes on, and is then as good as the others: it can lead.
+/* The log is cut behind checkpoints, whatever is in it. A node that was away for longer than the
+ * others keep their log gets the state as a copy, while the cluster goes on, and is then as good as
+ * the others: it can lead.
  *
  * usage: test_catch_up FLORIND */
 #include <signal.h>
@@ -53,6 +54,30 @@ static void wait_cut(struct cluster *c, struct http *http, long stopped_at)
             cluster_die(c, "the log was not cut behind %ld", stopped_at);
         }
         usleep(20000);
+    }
+}
+
+/* A read takes a place in the log and changes nothing: reads alone must get it cut, too. */
+static void read_until_cut(struct cluster *c, struct http *http)
+{
+    uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
+    long last = status_number(c, http, 0, "last_index");
+    char url[URL_MAX];
+
+    while (status_number(c, http, 0, "checkpoint_index") < last) { /* what was changed before */
+        if (test_now_us() > limit) {
+            cluster_die(c, "no checkpoint holds %ld", last);
+        }
+        usleep(20000);
+    }
+    cluster_url(c, 0, url, "/v1/players/p0/balances");
+    while (status_number(c, http, 0, "first_index") <= last) {
+        if (http_call(http, "GET", url, c->provider_key, NULL, NULL) != 200) {
+            cluster_die(c, "a read: %s", http->len > 0 ? http->body : "no answer");
+        }
+        if (test_now_us() > limit) {
+            cluster_die(c, "the log was not cut behind %ld while there were only reads", last);
+        }
     }
 }
 
@@ -136,6 +161,7 @@ int main(int argc, char **argv)
     cluster_start_all(&cluster);
     cluster_wait_ready(&cluster);
     cluster_seed(&cluster, 1, "1000000");
+    read_until_cut(&cluster, &http);
 
     stopped_at = status_number(&cluster, &http, AWAY, "last_index");
     cluster_signal(&cluster, AWAY, SIGKILL);

@@ -239,6 +239,25 @@ static void lengths_are_unambiguous(void **state)
     refused(r, "POST /v1/bets HTTP/1.1\r\n" AUTH "Connection: close\r\n\r\n", "HTTP/1.1 411 ");
 }
 
+/* CivetWeb forgets the headers after the 64th without a word. */
+static void no_length_hides_behind_many_headers(void **state)
+{
+    static const char rest[] =
+        "Content-Length: 39\r\n\r\nGET /healthz HTTP/1.1\r\nHost: hidden\r\n\r\n";
+    struct rig *r = rig_of(state);
+    struct bytes request;
+    int i;
+
+    bytes_init(&request);
+    bytes_append(&request, "GET /healthz HTTP/1.1\r\n", 23);
+    for (i = 0; i < 64; i++) {
+        bytes_append(&request, "X: 1\r\n", 6);
+    }
+    bytes_append(&request, rest, sizeof rest);
+    refused(r, (char *)request.base, "HTTP/1.1 400 ");
+    bytes_release(&request);
+}
+
 static void garbage_is_refused(void **state)
 {
     struct rig *r = rig_of(state);
@@ -471,6 +490,7 @@ int main(void)
         cmocka_unit_test(bodies_beyond_the_limit_are_too_large),
         cmocka_unit_test(a_body_that_is_too_large_may_be_sent_whole),
         cmocka_unit_test(lengths_are_unambiguous),
+        cmocka_unit_test(no_length_hides_behind_many_headers),
         cmocka_unit_test(garbage_is_refused),
         cmocka_unit_test(other_content_types_are_refused),
         cmocka_unit_test(half_a_request_is_cut),

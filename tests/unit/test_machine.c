@@ -182,10 +182,13 @@ static void test_checkpoint_when(void **state)
     int i;
 
     assert_int_equal(fixture_checkpoint(f), 0);
+    assert_false(machine_checkpoint_possible(f->machine));
     assert_false(machine_checkpoint_begin(f->machine)); /* nothing new */
     assert_int_equal(machine_changes_bytes(f->machine), 0);
     assert_int_equal(machine_end_entry(f->machine, ++f->index, &f->fault), 0);
-    assert_true(machine_checkpoint_begin(f->machine)); /* an index is something new */
+    assert_true(machine_checkpoint_possible(f->machine)); /* an index is something new */
+    assert_true(machine_checkpoint_begin(f->machine));
+    assert_false(machine_checkpoint_possible(f->machine)); /* one at a time */
     assert_int_equal(machine_checkpoint_write(f->machine, &f->fault), 0);
     assert_int_equal(machine_checkpoint_end(f->machine, &index, &f->fault), 0);
     assert_int_equal(index, f->index);

@@ -124,6 +124,28 @@ static void test_a_status_is_answered_at_once(void **state)
     host_free(h);
 }
 
+/* What was applied when the process began came from the last durable checkpoint. */
+static void test_a_status_knows_the_checkpoint_of_an_earlier_life(void **state)
+{
+    struct host *h = host_new(1);
+    const struct cluster_status *status;
+    struct ticket *t;
+
+    (void)state;
+    host_pump(h);
+    host_write_all(h);
+    assert_true(h->applied > 0);
+    host_stop(h);
+    host_start(h, 8);
+    t = host_hand_in(h, TICKET_STATUS, 0, "");
+    host_pump(h);
+    assert_true(ticket_is_done(t));
+    status = (const struct cluster_status *)(void *)t->out.base;
+    assert_int_equal(status->checkpoint_index, h->applied);
+    expect(t, RESULT_OK);
+    host_free(h);
+}
+
 static void test_closing_says_what_is_certain(void **state)
 {
     struct host *h = host_new(1);
@@ -341,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_a_read_waits_for_what_was_proposed_after_it),
         cmocka_unit_test(test_what_is_malformed_is_said_to_be),
         cmocka_unit_test(test_a_status_is_answered_at_once),
+        cmocka_unit_test(test_a_status_knows_the_checkpoint_of_an_earlier_life),
         cmocka_unit_test(test_closing_says_what_is_certain),
         cmocka_unit_test(test_a_state_ahead_of_the_log_is_refused),
         cmocka_unit_test(test_work_goes_to_the_leader_and_comes_back),
