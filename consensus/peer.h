@@ -43,6 +43,9 @@ struct peer_options {
     /* The link that we send on came up or went down; for a peer that set_peers dropped, nothing is
      * said. May be NULL. Called, and may call, as on_frame. */
     void (*on_link)(void *context, uint64_t peer, bool up);
+    /* A connection that the peer sent on has ended: frames of its may be lost that it does not know
+     * of. May be NULL. Called, and may call, as on_frame. */
+    void (*on_lost)(void *context, uint64_t peer);
     void *context;
 };
 

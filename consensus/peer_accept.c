@@ -12,10 +12,14 @@
 static void on_closed(uv_handle_t *handle)
 {
     struct peer_inbound *in = handle->data;
+    struct peer_links *links = in->links;
 
+    if (in->proven && !links->closing && links->options.on_lost != NULL) {
+        links->options.on_lost(links->options.context, in->handshake.peer);
+    }
     frame_decoder_release(&in->decoder);
-    peer_links_unhold(in->links);
     free(in);
+    peer_links_unhold(links);
 }
 
 void peer_inbound_drop(struct peer_inbound *in)

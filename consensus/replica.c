@@ -291,6 +291,13 @@ void replica_link(struct replica *r, uint64_t peer, bool up)
     }
 }
 
+void replica_lost(struct replica *r, uint64_t peer)
+{
+    if (peer == r->sent_to) {
+        replica_recall(r);
+    }
+}
+
 int replica_written(struct replica *r, struct storage_write *w, struct fault *fault)
 {
     return driver_written(r->driver, replica_now_ms(r), w, fault);

@@ -47,6 +47,8 @@ void replica_close(struct replica *r);
 int replica_frame(struct replica *r, uint64_t peer, enum frame_kind kind, struct slice frame,
                   struct fault *fault);
 void replica_link(struct replica *r, uint64_t peer, bool up);
+/* What the peer sent may be lost: work that it was to answer is sent again. */
+void replica_lost(struct replica *r, uint64_t peer);
 int replica_written(struct replica *r, struct storage_write *w, struct fault *fault);
 int replica_fetched(struct replica *r, bool ok, struct fault *fault);
 

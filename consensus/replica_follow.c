@@ -166,7 +166,7 @@ void replica_flush_results(struct replica *r)
     for (i = 0; i < STATUS_MEMBERS_MAX; i++) {
         struct peer_results *p = &r->results[i];
         if (p->frame.len > 0) {
-            /* When the link is down the follower knows, and asks again. */
+            /* When the link breaks the follower is told (replica_lost), and asks again. */
             t->send(t->impl, p->peer, FRAME_FORWARD_RESULT,
                     (struct slice){(const char *)p->frame.base, p->frame.len});
             bytes_clear(&p->frame);

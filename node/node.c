@@ -116,6 +116,7 @@ static int open_links(struct node *n, struct fault *fault)
         .reporter = n->reporter,
         .on_frame = node_on_frame,
         .on_link = node_on_link,
+        .on_lost = node_on_lost,
         .context = n,
     };
     uint8_t secret[CLUSTER_SECRET_BYTES];

@@ -58,6 +58,16 @@ void node_on_link(void *node, uint64_t peer, bool up)
     }
 }
 
+void node_on_lost(void *node, uint64_t peer)
+{
+    struct node *n = node;
+
+    if (n->phase != PHASE_ENDED) {
+        replica_lost(n->replica, peer);
+        n->pump_wanted = true;
+    }
+}
+
 void node_more_status(void *node, struct cluster_status *status)
 {
     struct node *n = node;

@@ -63,6 +63,7 @@ uint64_t node_now_ms(void *node);
 void node_fatal(void *node, const struct fault *fault) __attribute__((noreturn));
 void node_on_frame(void *node, uint64_t peer, enum frame_kind kind, struct slice frame);
 void node_on_link(void *node, uint64_t peer, bool up);
+void node_on_lost(void *node, uint64_t peer);
 void node_more_status(void *node, struct cluster_status *status);
 
 #endif

@@ -30,6 +30,7 @@ struct rig_node {
     char address[PEER_ADDRESS_MAX];
     bool closed;
     unsigned ups[RIG_NODES + 1], downs[RIG_NODES + 1];      /* by peer */
+    unsigned losses[RIG_NODES + 1];                         /* its connections to us that ended */
     uint64_t sent[RIG_NODES + 1];                           /* number of the last frame to a peer */
     uint64_t got[RIG_NODES + 1];                            /* ... and of the last from it */
     uint64_t frames[RIG_NODES + 1];                         /* how many came from it */
@@ -135,6 +136,13 @@ static inline void rig_on_link(void *context, uint64_t peer, bool up)
     }
 }
 
+static inline void rig_on_lost(void *context, uint64_t peer)
+{
+    struct rig_node *node = context;
+
+    node->losses[peer]++;
+}
+
 /* A numbered frame of `len` bytes (at least 16). */
 static inline bool rig_send(struct rig_node *node, uint64_t peer, size_t len)
 {
@@ -171,6 +179,7 @@ static inline struct peer_options rig_options(struct rig *rig, uint64_t id)
         .reporter = &rig->reporter,
         .on_frame = rig_on_frame,
         .on_link = rig_on_link,
+        .on_lost = rig_on_lost,
         .context = &rig->nodes[id],
     };
 }

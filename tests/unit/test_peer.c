@@ -29,7 +29,7 @@ static void test_a_peer_restarts(void **state)
     (void)state;
     for (round = 1; round <= 3; round++) {
         rig_close(two);
-        RIG_UNTIL(rig, one->downs[2] == round);
+        RIG_UNTIL(rig, one->downs[2] == round && one->losses[2] == round);
         assert_false(rig_send(one, 2, 16));
         rig_open(rig, 2);
         rig_peers(two, 1u << 1);

@@ -292,6 +292,29 @@ static void test_lost_work_is_repeated(void **state)
     host_free(h);
 }
 
+/* The leader's answer went down with its own connection, while ours to it is whole. */
+static void test_an_answer_that_was_lost_is_asked_for_again(void **state)
+{
+    struct host *h = host_new(3);
+    struct ticket *t = host_hand_in(h, TICKET_COMMANDS, 1, "a");
+    struct forward first, second;
+
+    (void)state;
+    heartbeat(h, 2, 1);
+    assert_true(take_forward(h, 2, &first));
+    host_forget_sent(h);
+    replica_lost(h->replica, 3); /* somebody else's connection */
+    host_pump(h);
+    assert_false(take_forward(h, 2, &second));
+    replica_lost(h->replica, 2);
+    host_pump(h);
+    assert_true(take_forward(h, 2, &second));
+    assert_true(second.request != first.request);
+    answer(h, 2, second.request, FORWARD_OK, 1);
+    expect(t, RESULT_OK);
+    host_free(h);
+}
+
 static void test_what_never_left_is_certainly_not_applied(void **state)
 {
     struct host *h = host_new(3);
@@ -368,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_a_state_ahead_of_the_log_is_refused),
         cmocka_unit_test(test_work_goes_to_the_leader_and_comes_back),
         cmocka_unit_test(test_lost_work_is_repeated),
+        cmocka_unit_test(test_an_answer_that_was_lost_is_asked_for_again),
         cmocka_unit_test(test_what_never_left_is_certainly_not_applied),
         cmocka_unit_test(test_waiting_does_not_spin),
         cmocka_unit_test(test_numbers_are_not_used_again_after_a_restart),
