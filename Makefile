@@ -216,17 +216,14 @@ cluster-test: $(BINARIES) $(CLUSTER_TESTS) ## real nodes, killed and restarted
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
 
 TIME ?= 60
+FUZZ_JOBS ?= $(JOBS)
 
-fuzz: ## fuzz every target for TIME= seconds each (clang)
+fuzz: ## fuzz every target for TIME= seconds each, FUZZ_JOBS= at once (clang)
 	@cluster-config/deps.sh run test fuzz
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/fuzz CC=clang WERROR= \
 	    SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
-	@set -e; for t in $(patsubst $(BUILD)/tests/fuzz/%,%,$(FUZZ_TARGETS)); do \
-	    found=$(BUILD)/fuzz/corpus/$$t; mkdir -p $$found tests/fuzz/corpus/$$t; \
-	    echo "fuzz: $$t for $(TIME) s"; \
-	    $(BUILD)/fuzz/tests/fuzz/$$t.fuzz -max_total_time=$(TIME) -verbosity=0 -print_final_stats=1 \
-	        -artifact_prefix=$(BUILD)/fuzz/$$t- $$found tests/fuzz/corpus/$$t; \
-	done
+	@printf '%s\n' $(patsubst $(BUILD)/tests/fuzz/%,%,$(FUZZ_TARGETS)) | \
+	    TIME=$(TIME) FUZZ=$(BUILD)/fuzz xargs -P $(FUZZ_JOBS) -n 1 tests/fuzz/run.sh
 
 fuzz-programs: $(FUZZ_TARGETS:=.fuzz)
 
