@@ -70,8 +70,9 @@ BENCHES         := $(call programs,tests/bench/bench_*.c)
 FUZZ_TARGETS    := $(call programs,tests/fuzz/fuzz_*.c)
 SIM             := $(BUILD)/tests/sim/sim
 SCENARIOS       := $(BUILD)/tests/scenarios/runner
+MODEL           := $(BUILD)/tests/model/model
 
-.PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios sim \
+.PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
         sim-guards sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
 .SECONDARY:
 
@@ -112,6 +113,9 @@ $(UNIT_TESTS): %: %.o $(UNIT_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
 $(SCENARIOS): $(call objects,tests/scenarios) $(TEST_ARCHIVES)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(MODEL): $(call objects,tests/model) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
@@ -163,13 +167,14 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory tidy
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory scenarios
+	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory sim-guards
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
 	@echo "check: all suites passed"
 
-tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
+tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
        $(if $(wildcard tests/sim/main.c tests/sim/sim_main.c),$(SIM))
 
 tidy: ## style and structure: format, include directions, banned calls, lengths
@@ -180,6 +185,10 @@ unit: $(UNIT_TESTS) ## the unit tests
 
 scenarios: $(SCENARIOS) ## the ledger's rules as tables: tests/scenarios/*.txt
 	@$(SCENARIOS) $(sort $(wildcard tests/scenarios/*.txt))
+
+# SEED=n: other commands; EPISODE=n: only that part of them
+model: $(MODEL) ## the engine against a naive model of the contract: N=commands SEED=n
+	@$(MODEL) $(or $(N),200000) $(or $(SEED),1) $(EPISODE)
 
 # SEED=n or SEEDS=a..b
 sim: $(SIM) ## the simulator: SEED=n shows one run, SEEDS=a..b checks many

@@ -1,0 +1,22 @@
+/* Holding answers against each other, and saying them in words. */
+#ifndef FLORIN_MODEL_COMPARE_H
+#define FLORIN_MODEL_COMPARE_H
+
+#include <stdio.h>
+
+#include "tests/model/engine.h"
+#include "tests/model/model.h"
+
+bool outcomes_equal(const struct outcome *a, const struct outcome *b);
+bool records_equal(const struct record *a, const struct record *b);
+
+/* A command as a line of a scenario table; an outcome as one line with all its fields. */
+void say_command(FILE *out, const struct command *c);
+void say_outcome(FILE *out, const struct outcome *o);
+void say_record(FILE *out, const struct record *r);
+
+/* At the end of an episode: the whole ledger, every transaction, balance and history asked of the
+ * engine and compared with the model; the engine's own audit. True, or false and e->f.fault. */
+bool compare_all(struct engine *e, struct model *m);
+
+#endif

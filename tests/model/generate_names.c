@@ -1,0 +1,170 @@
+/* The names in a script. The last of each list exists in no world: somebody always asks for it. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/model/generate.h"
+
+static const char *const players[] = {"alice", "bob", "carol", "dave", "erin", "frank"};
+static const char *const providers[] = {"demo", "spin", "reel"};
+static const char *const gateways[] = {"bank", "card"};
+static const char *const currencies[] = {"EUR", "JPY", "BTC", "USD"};
+static const uint8_t scales[] = {5, 0, 9, 2};
+
+struct text_block {
+    struct text_block *next;
+    size_t used;
+    char at[64 << 10];
+};
+
+static void *must(void *memory)
+{
+    if (memory == NULL) {
+        fprintf(stderr, "model: out of memory\n");
+        exit(1);
+    }
+    return memory;
+}
+
+struct slice generator_text(struct generator *g, const char *format, ...)
+{
+    struct text_block *block = g->script->texts;
+    va_list args;
+    char *at;
+    int len;
+
+    if (block == NULL || block->used + ID_MAX + 1 > sizeof block->at) {
+        block = must(malloc(sizeof *block));
+        block->next = g->script->texts;
+        block->used = 0;
+        g->script->texts = block;
+    }
+    at = block->at + block->used;
+    va_start(args, format);
+    len = vsnprintf(at, ID_MAX + 1, format, args);
+    va_end(args);
+    block->used += (size_t)len + 1;
+    return (struct slice){at, (size_t)len};
+}
+
+void script_release(struct script *s)
+{
+    while (s->texts != NULL) {
+        struct text_block *next = s->texts->next;
+
+        free(s->texts);
+        s->texts = next;
+    }
+    free(s->steps);
+    s->steps = NULL;
+}
+
+/* One of the first `n`, now and then one that is not there. */
+static struct slice one_of(struct generator *g, const char *const *names, unsigned n,
+                           const char *nobody)
+{
+    return slice_of(chance_in(&g->chance, 1, 200) ? nobody : names[chance_below(&g->chance, n)]);
+}
+
+struct slice generator_player(struct generator *g)
+{
+    return one_of(g, players, g->players, "nobody");
+}
+
+struct slice generator_provider(struct generator *g)
+{
+    return one_of(g, providers, g->providers, "bank");
+}
+
+struct slice generator_gateway(struct generator *g)
+{
+    return one_of(g, gateways, g->gateways, "demo");
+}
+
+struct slice generator_currency(struct generator *g)
+{
+    return one_of(g, currencies, g->currencies, "XXX");
+}
+
+struct slice generator_id(struct generator *g)
+{
+    return generator_text(g, "t%u", chance_below(&g->chance, g->ids));
+}
+
+struct slice generator_round(struct generator *g)
+{
+    return generator_text(g, "r%u", chance_below(&g->chance, 1 + g->ids / 20));
+}
+
+struct slice generator_game(struct generator *g)
+{
+    return slice_of(chance_in(&g->chance, 1, 2) ? "chess" : "slots");
+}
+
+struct slice generator_session(struct generator *g)
+{
+    return generator_text(g, "s%u", chance_below(&g->chance, 20));
+}
+
+struct decimal generator_amount(struct generator *g)
+{
+    struct decimal d = {0};
+
+    if (generator_percent(g, g->huge_percent)) {
+        d.digits =
+            INT64_MAX - (int64_t)(chance_next(&g->chance) >> 2 >> chance_below(&g->chance, 61));
+        d.after_point = (uint8_t)chance_below(&g->chance, 3) * 2;
+        return d;
+    }
+    if (generator_percent(g, 2)) {
+        d.after_point = (uint8_t)chance_below(&g->chance, SCALE_MAX + 1);
+        d.digits = (int64_t)chance_below(&g->chance, 3);
+        return d;
+    }
+    d.digits = (int64_t)chance_below(&g->chance, 40);
+    if (generator_percent(g, 30)) {
+        d.digits *= 10;
+        d.after_point = 1;
+    }
+    return d;
+}
+
+bool generator_world(struct generator *g, unsigned i, struct command *c)
+{
+    unsigned n;
+
+    *c = (struct command){0};
+    if (i < g->currencies) {
+        c->type = COMMAND_CURRENCY_CREATE;
+        c->name = slice_of(currencies[i]);
+        c->scale = scales[i];
+        return true;
+    }
+    i -= g->currencies;
+    if (i < g->providers + g->gateways) {
+        c->type = COMMAND_PRINCIPAL_CREATE;
+        c->role = i < g->providers ? ROLE_PROVIDER : ROLE_GATEWAY;
+        c->name = slice_of(i < g->providers ? providers[i] : gateways[i - g->providers]);
+        return true;
+    }
+    i -= g->providers + g->gateways;
+    if (i == 0) {
+        static const uint8_t hash[SECRET_HASH_BYTES] = {1};
+
+        c->type = COMMAND_KEY_CREATE;
+        c->name = slice_of("key");
+        c->principal = slice_of("shop");
+        c->role = ROLE_PLATFORM;
+        c->secret_hash = hash;
+        return true;
+    }
+    if (--i >= g->players) {
+        return false;
+    }
+    c->type = COMMAND_PLAYER_CREATE;
+    c->player = slice_of(players[i]);
+    for (n = 0; n < g->currencies && generator_percent(g, 60); n++) {
+        c->currencies[c->n_currencies++] = slice_of(currencies[n]);
+    }
+    return true;
+}
