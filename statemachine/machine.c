@@ -84,13 +84,15 @@ static int decide(struct state *s, const struct command *c, struct decision *d, 
         return rules_key_create(s, c, d, fault);
     case COMMAND_PLAYER_CREATE:
         return rules_player_create(s, c, d, fault);
+    default:
+        break;
     }
     return fault_set(fault, "state machine: command type %u has no rule", (unsigned)c->type);
 }
 
 static void answer(const struct decision *d, uint64_t clock_ms, struct bytes *out)
 {
-    struct outcome o;
+    struct outcome o = {0};
 
     o.verdict = d->verdict;
     o.replayed = d->replayed;

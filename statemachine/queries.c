@@ -193,6 +193,8 @@ static int ask(struct machine *m, const struct query *q, struct answer *a, struc
         a->seq = m->state.seq;
         memcpy(a->hash, m->state.hash, HASH_BYTES);
         return 0;
+    default:
+        break;
     }
     return -1; /* the decoder lets no other type through */
 }

@@ -53,8 +53,6 @@ struct key {
     struct slice principal;
 };
 
-enum player_status { PLAYER_ACTIVE = 0 };
-
 struct player {
     enum player_status status;
     uint64_t created_at_ms;
