@@ -132,6 +132,9 @@ $(FUZZ_TARGETS:=.replay): %.replay: %.o $(BUILD)/tests/fuzz/replay_main.o $(TEST
 $(FUZZ_TARGETS:=.fuzz): %.fuzz: %.o $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(filter-out -fsanitize=%,$(LDFLAGS)) -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
 
+# The assembler takes the API's reference into the program.
+$(BUILD)/api/openapi.o: api/openapi.yaml
+
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
 
 # --- people -------------------------------------------------------------------------------------

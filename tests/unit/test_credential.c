@@ -3,6 +3,7 @@
 
 struct pair {
     struct backend backend;
+    struct limiter *limiter;
     struct credentials *credentials;
 };
 
@@ -14,7 +15,8 @@ static int pair_open(void **state)
         abort();
     }
     backend_open(&p->backend);
-    p->credentials = credentials_new(p->backend.gate);
+    p->limiter = limiter_new();
+    p->credentials = credentials_new(p->backend.gate, p->limiter, NULL);
     *state = p;
     return 0;
 }
@@ -24,6 +26,7 @@ static int pair_close(void **state)
     struct pair *p = *state;
 
     credentials_free(p->credentials);
+    limiter_free(p->limiter);
     backend_close(&p->backend);
     free(p);
     return 0;
@@ -32,9 +35,10 @@ static int pair_close(void **state)
 /* The status; 0 when let in. */
 static int check(struct pair *p, const char *authorization, struct principal *who)
 {
+    struct claim claim = {.authorization = authorization, .address = "127.0.0.1"};
     struct problem problem;
 
-    if (credentials_check(p->credentials, authorization, 5000, who, &problem) == 0) {
+    if (credentials_check(p->credentials, &claim, 5000, who, &problem) == 0) {
         return 0;
     }
     return problem.status;
