@@ -112,6 +112,8 @@ TEST_ARCHIVES := $(SIM_ARCHIVE) $(ROOMS_ARCHIVE)
 $(UNIT_TESTS): %: %.o $(UNIT_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
+$(BUILD)/tests/unit/test_api_openapi: LIBS += -lyaml
+
 $(SCENARIOS): $(call objects,tests/scenarios) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
