@@ -1,0 +1,239 @@
+/* Balances; and a player's purse: balance, what is used of limits, what is held.
+ *
+ * They are one value because every bet changes them together: limits and holds so cost a bet no
+ * look-up of their own. What is used is counted whether there is a limit or not, so that a new one
+ * knows the present period from its beginning. */
+#include <assert.h>
+
+#include "statemachine/state_private.h"
+
+struct slice balance_key(struct account a, struct slice currency, char out[static STORE_KEY_MAX])
+{
+    size_t len = 2 + a.name.len;
+
+    assert(len + currency.len <= STORE_KEY_MAX);
+    out[0] = (char)a.kind;
+    out[1] = (char)a.name.len;
+    memcpy(out + 2, a.name.base, a.name.len);
+    memcpy(out + len, currency.base, currency.len);
+    return (struct slice){out, len + currency.len};
+}
+
+int balance_decode(struct slice key, struct slice value, struct account *a, struct slice *currency,
+                   int64_t *minor, struct fault *fault)
+{
+    struct cursor k = cursor_over(key), v = cursor_over(value);
+
+    a->kind = cursor_u8(&k);
+    a->name = text_take(&k);
+    *currency = (struct slice){(const char *)k.at, k.left};
+    *minor = (int64_t)cursor_u64(&v);
+    /* Only a player's has more. */
+    if (k.failed || v.failed || (v.left > 0 && a->kind != ACCOUNT_PLAYER) ||
+        a->kind < ACCOUNT_PLAYER || a->kind > ACCOUNT_HOUSE || currency->len == 0) {
+        return state_damaged(fault, "balance", a->name);
+    }
+    return 0;
+}
+
+int state_balance(const struct state *s, struct account a, struct slice currency, int64_t *minor,
+                  struct fault *fault)
+{
+    char buffer[STORE_KEY_MAX];
+    struct slice value, key = balance_key(a, currency, buffer);
+    int rc = layers_get(&s->layers, TABLE_BALANCE, key, &value, fault);
+
+    *minor = 0;
+    if (rc != 1) {
+        return rc;
+    }
+    return balance_decode(key, value, &a, &currency, minor, fault) == 0 ? 1 : -1;
+}
+
+void state_put_balance(struct state *s, struct account a, struct currency *currency,
+                       int64_t before_minor, int64_t after_minor)
+{
+    char buffer[STORE_KEY_MAX];
+    struct slice code = {currency->code, currency->code_len};
+
+    currency->sum += (wide_sum)after_minor - before_minor;
+    bytes_clear(&s->value);
+    bytes_append_u64(&s->value, (uint64_t)after_minor);
+    state_put(s, TABLE_BALANCE, balance_key(a, code, buffer));
+}
+
+/* ---- periods ---- */
+
+/* Months since year 0 of the proleptic Gregorian calendar. The year is taken to begin in March, so
+ * that the odd day of a leap year is its last; 146,097 days are 400 years. */
+static uint32_t month_of_day(uint32_t day)
+{
+    uint32_t since = day + 719468; /* from 0000-03-01 to 1970-01-01 */
+    uint32_t era = since / 146097;
+    uint32_t of_era = since % 146097;
+    uint32_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    uint32_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    uint32_t month = (5 * of_year + 2) / 153; /* 0 is March */
+
+    return (era * 400 + year) * 12 + month;
+}
+
+uint32_t period_of_day(enum limit_period period, uint32_t day)
+{
+    switch (period) {
+    case PERIOD_DAY:
+        return day;
+    case PERIOD_WEEK:
+        return (day + 3) / 7; /* 1970-01-01 was a Thursday */
+    case PERIOD_MONTH:
+        return month_of_day(day);
+    default:
+        return 0;
+    }
+}
+
+/* ---- purses ---- */
+
+static uint32_t day_of(uint64_t ms)
+{
+    return (uint32_t)(ms / MS_PER_DAY);
+}
+
+int purse_decode(struct slice value, struct purse *p, struct fault *fault)
+{
+    struct cursor in = cursor_over(value);
+    int kind, period;
+    uint8_t i;
+
+    p->balance_minor = (int64_t)cursor_u64(&in);
+    if (in.left == 0 && !in.failed) {
+        p->day = 0;
+        p->n_holds = 0;
+        memset(p->used, 0, sizeof p->used);
+        return 0;
+    }
+    p->day = cursor_u32(&in);
+    for (kind = 0; kind < LIMIT_KINDS; kind++) {
+        for (period = 0; period < LIMIT_PERIODS; period++) {
+            p->used[kind][period] = (int64_t)cursor_u64(&in);
+        }
+    }
+    p->n_holds = cursor_u8(&in);
+    for (i = 0; i < p->n_holds && i < HOLDS_MAX; i++) {
+        p->holds[i].seq = cursor_u64(&in);
+        p->holds[i].amount_minor = (int64_t)cursor_u64(&in);
+        p->holds[i].expires_at_ms = cursor_u64(&in);
+    }
+    return in.failed || in.left > 0 || p->n_holds > HOLDS_MAX
+               ? state_damaged(fault, "balance of", slice_of("a player"))
+               : 0;
+}
+
+static void settle(struct purse *p, uint64_t clock_ms)
+{
+    uint32_t today = day_of(clock_ms);
+    int kind, period;
+    uint8_t i, n = 0;
+
+    for (period = 0; period < LIMIT_PERIODS && p->day != today; period++) {
+        if (period_of_day(period, p->day) == period_of_day(period, today)) {
+            continue;
+        }
+        for (kind = 0; kind < LIMIT_KINDS; kind++) {
+            p->used[kind][period] = 0;
+        }
+    }
+    p->day = today;
+    for (i = 0; i < p->n_holds; i++) {
+        if (p->holds[i].expires_at_ms > clock_ms) {
+            p->holds[n++] = p->holds[i];
+        }
+    }
+    p->n_holds = n;
+}
+
+int state_purse(const struct state *s, struct slice player, struct slice currency, struct purse *p,
+                struct fault *fault)
+{
+    struct account a = {ACCOUNT_PLAYER, player};
+    char buffer[STORE_KEY_MAX];
+    struct slice value;
+    int rc = layers_get(&s->layers, TABLE_BALANCE, balance_key(a, currency, buffer), &value, fault);
+
+    if (rc < 0) {
+        return -1;
+    }
+    if (rc == 0) {
+        p->balance_minor = 0;
+        p->n_holds = 0;
+        memset(p->used, 0, sizeof p->used);
+        p->day = day_of(s->clock_ms);
+        return 0;
+    }
+    if (purse_decode(value, p, fault) != 0) {
+        return -1;
+    }
+    settle(p, s->clock_ms);
+    return 1;
+}
+
+void state_put_purse(struct state *s, struct slice player, struct currency *currency,
+                     int64_t before_minor, const struct purse *p)
+{
+    struct account a = {ACCOUNT_PLAYER, player};
+    char buffer[STORE_KEY_MAX];
+    struct slice code = {currency->code, currency->code_len};
+    int kind, period;
+    uint8_t i;
+
+    currency->sum += (wide_sum)p->balance_minor - before_minor;
+    bytes_clear(&s->value);
+    bytes_append_u64(&s->value, (uint64_t)p->balance_minor);
+    bytes_append_u32(&s->value, p->day);
+    for (kind = 0; kind < LIMIT_KINDS; kind++) {
+        for (period = 0; period < LIMIT_PERIODS; period++) {
+            bytes_append_u64(&s->value, (uint64_t)p->used[kind][period]);
+        }
+    }
+    bytes_append_u8(&s->value, p->n_holds);
+    for (i = 0; i < p->n_holds; i++) {
+        bytes_append_u64(&s->value, p->holds[i].seq);
+        bytes_append_u64(&s->value, (uint64_t)p->holds[i].amount_minor);
+        bytes_append_u64(&s->value, p->holds[i].expires_at_ms);
+    }
+    state_put(s, TABLE_BALANCE, balance_key(a, code, buffer));
+}
+
+/* No sum of holds can be too large: what is held was available, so it is part of the balance. */
+int64_t purse_held(const struct purse *p)
+{
+    int64_t held = 0;
+    uint8_t i;
+
+    for (i = 0; i < p->n_holds; i++) {
+        held += p->holds[i].amount_minor;
+    }
+    return held;
+}
+
+int64_t purse_available(const struct purse *p)
+{
+    return p->balance_minor - purse_held(p);
+}
+
+void purse_use(struct purse *p, enum limit_kind kind, uint64_t at_ms, int64_t change_minor)
+{
+    uint32_t day = day_of(at_ms);
+    enum limit_period period;
+
+    for (period = 0; period < LIMIT_PERIODS; period++) {
+        int64_t *used = &p->used[kind][period];
+
+        if (day != p->day && period_of_day(period, day) != period_of_day(period, p->day)) {
+            continue;
+        }
+        if (!money_add(*used, change_minor, used)) {
+            *used = change_minor > 0 ? INT64_MAX : INT64_MIN;
+        }
+    }
+}
