@@ -11,7 +11,7 @@
 #include "api/parameters.h"
 #include "api/render.h"
 
-enum { PAGE = 100, POLL_MS = 20, SILENCE_MS = 10000 };
+enum { PAGE = 100, POLL_MS = 20, SILENCE_MS = 2000 };
 
 static void wait_a_moment(void)
 {
