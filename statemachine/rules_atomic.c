@@ -185,12 +185,12 @@ static int decide_items(struct state *s, const struct command *c, struct decisio
         if (rules_money(s, &item, &of_item, fault) != 0) {
             return -1;
         }
-        if (c->dry_run && make_dry(s, &of_item, fault) != 0) {
-            return -1;
-        }
         if (!verdict_is_success(of_item.verdict)) {
             refuse(d, &of_item, i);
             return 0;
+        }
+        if (c->dry_run && make_dry(s, &of_item, fault) != 0) {
+            return -1;
         }
         append_item(s, &of_item);
     }
@@ -215,7 +215,7 @@ static int record_refusal(struct state *s, const struct command *c, struct decis
     struct command item;
     struct record r;
 
-    if (!d->has_record || d->dry_run) {
+    if (!d->has_record) {
         return 0;
     }
     command_of_item(c, d->item, &item);
@@ -223,6 +223,23 @@ static int record_refusal(struct state *s, const struct command *c, struct decis
         return -1;
     }
     return rules_money_refuse(s, &item, &r, d, fault);
+}
+
+/* The same without leaving it there: the items before it are taken back first here too, so that a
+ * dry run shows the balance that the refusal would. */
+static int show_refusal(struct state *s, const struct command *c, struct decision *d,
+                        struct fault *fault)
+{
+    struct mark mark;
+    int rc;
+
+    begin(s, &mark);
+    rc = record_refusal(s, c, d, fault);
+    if (rc == 0) {
+        rc = make_dry(s, d, fault);
+    }
+    drop(s, &mark);
+    return rc;
 }
 
 int rules_atomic(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
@@ -246,10 +263,13 @@ int rules_atomic(struct state *s, const struct command *c, struct decision *d, s
         layers_keep(&s->layers);
         return 0;
     }
-    if (rc == 0 && d->has_record && !c->dry_run) {
+    if (rc == 0 && d->has_record) {
         bytes_clear(&s->spare);
         bytes_append(&s->spare, d->sealed.base, d->sealed.len);
     }
     drop(s, &mark);
-    return rc < 0 ? -1 : rc == 0 ? record_refusal(s, c, d, fault) : 0;
+    if (rc != 0) {
+        return rc < 0 ? -1 : 0;
+    }
+    return c->dry_run ? show_refusal(s, c, d, fault) : record_refusal(s, c, d, fault);
 }
