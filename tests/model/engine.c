@@ -36,7 +36,7 @@ static int apply(struct engine *e, size_t step, uint64_t index)
 
     bytes_clear(&f->command);
     bytes_clear(&f->outcome_bytes);
-    command_encode(&s->command, &f->command);
+    command_encode(s->command, &f->command);
     if (machine_apply(f->machine, index, s->time_ms, f->command.base, f->command.len,
                       &f->outcome_bytes, &f->fault) != 0 ||
         machine_invariants(f->machine, &f->fault) != 0) {

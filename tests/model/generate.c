@@ -17,7 +17,7 @@ const struct command *generator_earlier(struct generator *g, enum command_type t
         if (back >= g->n_made) {
             continue;
         }
-        c = &g->made[g->n_made - 1 - back];
+        c = g->made[g->n_made - 1 - back];
         if (c->type == type) {
             return c;
         }
@@ -33,6 +33,15 @@ static void some_details(struct generator *g, struct command *c)
     if (generator_percent(g, 20)) {
         c->game = generator_game(g);
     }
+    if (g->session_commands > 0 && generator_percent(g, 30)) {
+        const struct command *open = generator_earlier(g, COMMAND_SESSION_OPEN);
+
+        if (open != NULL && open->principal.len > 0) {
+            c->session = generator_percent(g, 98) ? open->name : generator_session(g);
+            c->player = generator_percent(g, 98) ? open->player : c->player;
+            c->principal = generator_percent(g, 98) ? open->principal : c->principal;
+        }
+    }
     if (c->type == COMMAND_WIN && generator_percent(g, 20)) {
         c->bet = generator_id(g);
     }
@@ -41,7 +50,7 @@ static void some_details(struct generator *g, struct command *c)
     }
 }
 
-static void bet_or_win(struct generator *g, struct command *c)
+void generator_stake(struct generator *g, struct command *c)
 {
     c->principal = generator_provider(g);
     c->id = generator_id(g);
@@ -51,14 +60,14 @@ static void bet_or_win(struct generator *g, struct command *c)
     some_details(g, c);
 }
 
-static void rollback(struct generator *g, struct command *c)
+void generator_rollback(struct generator *g, struct command *c)
 {
     const struct command *original =
         generator_earlier(g, generator_percent(g, 60) ? COMMAND_BET : COMMAND_WIN);
 
-    bet_or_win(g, c);
+    generator_stake(g, c);
     c->amount = (struct decimal){0};
-    c->round = c->game = (struct slice){0};
+    c->round = c->game = c->session = c->bet = (struct slice){0};
     c->original = generator_id(g);
     if (original != NULL && generator_percent(g, 80)) {
         c->principal = original->principal;
@@ -86,20 +95,33 @@ static void deposit(struct generator *g, struct command *c)
 
 void generator_command(struct generator *g, struct command *c)
 {
-    static const struct {
+    const struct {
         enum command_type type;
         unsigned weight;
         void (*make)(struct generator *g, struct command *c);
     } kinds[] = {
-        {COMMAND_BET, 40, bet_or_win},
-        {COMMAND_WIN, 25, bet_or_win},
-        {COMMAND_ROLLBACK, 20, rollback},
-        {COMMAND_DEPOSIT, 12, deposit},
+        {COMMAND_BET, 400, generator_stake},
+        {COMMAND_WIN, g->wins, generator_stake},
+        {COMMAND_ROLLBACK, 200, generator_rollback},
+        {COMMAND_DEPOSIT, g->deposits, deposit},
+        {COMMAND_ATOMIC, g->atomic, generator_atomic},
+        {COMMAND_ROUND_CLOSE, g->round_closes, generator_round_close},
+        {COMMAND_WITHDRAW, g->holds, generator_withdraw},
+        {COMMAND_WITHDRAW_CONFIRM, g->holds / 2, generator_end_hold},
+        {COMMAND_WITHDRAW_CANCEL, g->holds / 3, generator_end_hold},
+        {COMMAND_SESSION_OPEN, g->session_commands, generator_session_open},
+        {COMMAND_SESSION_CLOSE, g->session_commands / 4, generator_session_use},
+        {COMMAND_SESSION_ROTATE, g->session_commands / 4, generator_session_use},
+        {COMMAND_SESSION_AUTHENTICATE, g->session_commands / 2, generator_session_use},
+        {COMMAND_PLAYER_UPDATE, g->updates, generator_player_update},
+        {COMMAND_PRINCIPAL_UPDATE, g->updates / 4, generator_update},
+        {COMMAND_KEY_UPDATE, g->updates / 8, generator_update},
+        {COMMAND_PASSWORD_SET, g->updates / 8, generator_update},
     };
     unsigned total = 0, at;
     size_t i;
 
-    *c = (struct command){0};
+    command_init(c);
     for (i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         total += kinds[i].weight;
     }
@@ -109,101 +131,65 @@ void generator_command(struct generator *g, struct command *c)
     }
     c->type = kinds[i].type;
     kinds[i].make(g, c);
-}
-
-static void alter_once(struct generator *g, struct command *c)
-{
-    bool win = c->type == COMMAND_WIN, stake = win || c->type == COMMAND_BET;
-
-    switch (chance_below(&g->chance, 9)) {
-    case 0:
-        c->player = generator_player(g);
-        break;
-    case 1:
-        c->currency = generator_currency(g);
-        break;
-    case 2:
-        if (c->type == COMMAND_ROLLBACK) {
-            c->original = generator_id(g);
-        } else {
-            c->amount = generator_amount(g);
-        }
-        break;
-    case 3:
-        /* The same amount, written in another way. */
-        if (c->type != COMMAND_ROLLBACK && c->amount.after_point < SCALE_MAX &&
-            c->amount.digits < INT64_MAX / 10) {
-            c->amount.digits *= 10;
-            c->amount.after_point++;
-        }
-        break;
-    case 4:
-        c->round = stake ? generator_round(g) : c->round;
-        break;
-    case 5:
-        c->game = stake ? generator_game(g) : c->game;
-        break;
-    case 6:
-        if (win) {
-            c->win_kind = (enum win_kind)chance_below(&g->chance, 4);
-        } else if (c->type == COMMAND_DEPOSIT) {
-            c->gateway = generator_gateway(g);
-        }
-        break;
-    case 7:
-        c->bet = win ? generator_id(g) : c->bet;
-        break;
-    default:
-        if (stake) { /* a bet becomes a win; a win, a bet */
-            c->type = win ? COMMAND_BET : COMMAND_WIN;
-            c->bet = (struct slice){0};
-            c->win_kind = WIN_PLAIN;
-        }
+    if (c->type <= COMMAND_ROLLBACK || c->type == COMMAND_ATOMIC) {
+        c->dry_run = generator_percent(g, 2);
     }
 }
 
-void generator_alter(struct generator *g, struct command *c)
+/* An earlier command as it is sent once more. */
+static const struct command *repeat(struct generator *g)
 {
-    if (c->type > COMMAND_DEPOSIT) {
-        return;
+    unsigned recent = g->n_made < 200 ? (unsigned)g->n_made : 200;
+    unsigned back =
+        chance_below(&g->chance, generator_percent(g, 70) ? recent : (unsigned)g->n_made);
+    const struct command *earlier = g->made[g->n_made - 1 - back];
+    struct command c;
+
+    if (generator_percent(g, 30)) { /* our own nodes send it again */
+        return earlier;
     }
-    alter_once(g, c);
+    if (earlier->type == COMMAND_ATOMIC && generator_percent(g, 20)) {
+        command_of_item(earlier, chance_below(&g->chance, earlier->n_items), &c);
+        if (c.type == COMMAND_ADJUST) { /* it can't stand alone */
+            return earlier;
+        }
+    } else {
+        command_init(&c);
+        memcpy(&c, earlier,
+               offsetof(struct command, items) + earlier->n_items * sizeof earlier->items[0]);
+        memcpy(c.limits, earlier->limits, earlier->n_limits * sizeof earlier->limits[0]);
+    }
+    c.origin = ++g->origin;
     if (generator_percent(g, 30)) {
-        alter_once(g, c);
+        generator_alter(g, &c);
     }
+    return generator_keep(g, &c);
 }
 
 /* The next command as it is sent: a new one, or an earlier one again. */
-static void next_command(struct generator *g, struct command *c)
+static const struct command *next_command(struct generator *g)
 {
+    struct command c;
+    const struct command *made;
+
     if (g->n_late > 0 && generator_percent(g, 5)) {
         unsigned i = chance_below(&g->chance, g->n_late);
 
-        *c = g->late[i];
+        made = g->late[i];
         g->late[i] = g->late[--g->n_late];
-        return;
+        return made;
     }
     if (g->n_made > 0 && generator_percent(g, g->repeat_percent)) {
-        unsigned recent = g->n_made < 200 ? (unsigned)g->n_made : 200;
-        unsigned back =
-            chance_below(&g->chance, generator_percent(g, 70) ? recent : (unsigned)g->n_made);
-
-        *c = g->made[g->n_made - 1 - back];
-        if (generator_percent(g, 70)) { /* else: our own nodes send it again */
-            c->origin = ++g->origin;
-            if (generator_percent(g, 30)) {
-                generator_alter(g, c);
-            }
-        }
-        return;
+        return repeat(g);
     }
-    generator_command(g, c);
-    c->origin = ++g->origin;
-    g->made[g->n_made++] = *c;
+    generator_command(g, &c);
+    c.origin = ++g->origin;
+    made = g->made[g->n_made++] = generator_keep(g, &c);
     if (g->n_late < LATE_MAX && generator_percent(g, g->late_percent)) {
-        g->late[g->n_late++] = *c;
-        next_command(g, c);
+        g->late[g->n_late++] = made;
+        return next_command(g);
     }
+    return made;
 }
 
 static uint64_t next_time(struct generator *g)
@@ -216,6 +202,9 @@ static uint64_t next_time(struct generator *g)
     g->time_ms += chance_below(&g->chance, steps_ms[chance_below(&g->chance, 6)] + 1);
     if (chance_in(&g->chance, 1, 100)) {
         g->time_ms += chance_below(&g->chance, 12 * 3600 * 1000u);
+    }
+    if (chance_in(&g->chance, 1, 500)) {
+        g->time_ms += chance_below(&g->chance, 10 * 86400 * 1000u);
     }
     return g->time_ms;
 }
@@ -252,13 +241,35 @@ static void character(struct generator *g, size_t n)
     g->commands_per_entry = 1 + chance_below(&g->chance, 8);
     g->checkpoint_every = 20u << chance_below(&g->chance, 8);
     g->reopen_every = 500u << chance_below(&g->chance, 4);
+    g->wins = 50 + chance_below(&g->chance, 250);
+    g->deposits = 10 + chance_below(&g->chance, 110);
+    g->rounds = 2 + chance_below(&g->chance, 1 + g->ids / 10);
+    g->sessions = 20 + chance_below(&g->chance, 1 + g->ids / 10);
+    g->atomic = chance_below(&g->chance, 2) * chance_below(&g->chance, 300);
+    g->round_closes = chance_below(&g->chance, 2) * chance_below(&g->chance, 60);
+    g->holds = chance_below(&g->chance, 2) * chance_below(&g->chance, 150);
+    g->holds = generator_percent(g, 5) ? 1000 : g->holds;
+    g->session_commands = chance_below(&g->chance, 2) * chance_below(&g->chance, 100);
+    g->updates = chance_below(&g->chance, 2) * chance_below(&g->chance, 40);
     g->time_ms = 1700000000000u + (chance_next(&g->chance) >> 28);
+}
+
+/* What the ledger must never be given stops here: it is the generator that is wrong. */
+static void must_be_well_formed(const struct script *s, const struct command *c)
+{
+    struct fault fault;
+
+    if (command_check(c, &fault) != 0) {
+        fprintf(stderr, "model: seed %llu made a bad %s: %s\n", (unsigned long long)s->seed,
+                command_type_name(c->type), fault.text);
+        exit(1);
+    }
 }
 
 void script_generate(struct script *s, uint64_t seed, size_t n)
 {
     struct generator g = {.script = s, .chance = {seed}};
-    struct fault fault;
+    struct command c;
     size_t i, world = 0;
 
     *s = (struct script){.seed = seed, .n = n};
@@ -273,19 +284,14 @@ void script_generate(struct script *s, uint64_t seed, size_t n)
         struct step *step = &s->steps[i];
 
         /* Some of the world comes late: its players are unknown until then. */
-        if ((i < 5 || generator_percent(&g, 60)) &&
-            generator_world(&g, (unsigned)world, &step->command)) {
-            step->command.origin = ++g.origin;
-            g.made[g.n_made++] = step->command;
+        if ((i < 5 || generator_percent(&g, 60)) && generator_world(&g, (unsigned)world, &c)) {
+            c.origin = ++g.origin;
+            step->command = g.made[g.n_made++] = generator_keep(&g, &c);
             world++;
         } else {
-            next_command(&g, &step->command);
+            step->command = next_command(&g);
         }
-        if (command_check(&step->command, &fault) != 0) {
-            fprintf(stderr, "model: seed %llu made a bad command: %s\n", (unsigned long long)seed,
-                    fault.text);
-            exit(1);
-        }
+        must_be_well_formed(s, step->command);
         step->time_ms = i > 0 && !step[-1].ends_entry ? step[-1].time_ms : next_time(&g);
         step->before = before_step(&g);
         step->ends_entry = i + 1 == n || chance_in(&g.chance, 1, g.commands_per_entry);

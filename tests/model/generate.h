@@ -18,14 +18,17 @@ struct generator {
     unsigned huge_percent;   /* amounts near what an int64 holds */
     unsigned commands_per_entry;
     unsigned checkpoint_every, reopen_every;
+    unsigned rounds, sessions; /* how many names of them */
+    unsigned wins, deposits, atomic, round_closes, holds, session_commands, updates; /* weights */
 
     /* All that were made so far, those held back too. */
-    struct command *made;
+    const struct command **made;
     size_t n_made;
-    struct command late[LATE_MAX];
+    const struct command *late[LATE_MAX];
     unsigned n_late;
     uint64_t origin;
     uint64_t time_ms;
+    unsigned tokens; /* made so far */
 };
 
 static inline bool generator_percent(struct generator *g, unsigned percent)
@@ -33,7 +36,8 @@ static inline bool generator_percent(struct generator *g, unsigned percent)
     return chance_in(&g->chance, percent, 100);
 }
 
-/* Text that lives as long as the script. */
+/* Copies that live as long as the script. */
+const struct command *generator_keep(struct generator *g, const struct command *c);
 struct slice generator_text(struct generator *g, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -46,6 +50,7 @@ struct slice generator_round(struct generator *g);
 struct slice generator_game(struct generator *g);
 struct slice generator_session(struct generator *g);
 struct decimal generator_amount(struct generator *g);
+const uint8_t *generator_token(struct generator *g); /* a new one, sometimes an earlier one */
 
 /* An earlier command of this type, or NULL when a few looks found none. */
 const struct command *generator_earlier(struct generator *g, enum command_type type);
@@ -56,6 +61,18 @@ bool generator_world(struct generator *g, unsigned i, struct command *c);
 
 /* A command by chance: type, names, all. */
 void generator_command(struct generator *g, struct command *c);
+
+/* The parts of it. */
+void generator_stake(struct generator *g, struct command *c); /* bet or win */
+void generator_rollback(struct generator *g, struct command *c);
+void generator_atomic(struct generator *g, struct command *c);
+void generator_withdraw(struct generator *g, struct command *c);
+void generator_end_hold(struct generator *g, struct command *c); /* confirm or cancel */
+void generator_round_close(struct generator *g, struct command *c);
+void generator_session_open(struct generator *g, struct command *c);
+void generator_session_use(struct generator *g, struct command *c); /* the other three */
+void generator_player_update(struct generator *g, struct command *c);
+void generator_update(struct generator *g, struct command *c); /* principal, key, password */
 
 /* Changes one thing or two of an earlier command: an id that is used for something else. */
 void generator_alter(struct generator *g, struct command *c);

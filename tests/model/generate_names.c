@@ -11,8 +11,8 @@ static const char *const gateways[] = {"bank", "card"};
 static const char *const currencies[] = {"EUR", "JPY", "BTC", "USD"};
 static const uint8_t scales[] = {5, 0, 9, 2};
 
-struct text_block {
-    struct text_block *next;
+struct block {
+    struct block *next;
     size_t used;
     char at[64 << 10];
 };
@@ -26,34 +26,51 @@ static void *must(void *memory)
     return memory;
 }
 
+static void *take(struct generator *g, size_t size)
+{
+    struct block *block = g->script->memory;
+
+    size = (size + 15) & ~(size_t)15;
+    if (block == NULL || block->used + size > sizeof block->at) {
+        block = must(malloc(sizeof *block));
+        block->next = g->script->memory;
+        block->used = 0;
+        g->script->memory = block;
+    }
+    block->used += size;
+    return block->at + block->used - size;
+}
+
 struct slice generator_text(struct generator *g, const char *format, ...)
 {
-    struct text_block *block = g->script->texts;
+    char *at = take(g, ID_MAX + 1);
     va_list args;
-    char *at;
     int len;
 
-    if (block == NULL || block->used + ID_MAX + 1 > sizeof block->at) {
-        block = must(malloc(sizeof *block));
-        block->next = g->script->texts;
-        block->used = 0;
-        g->script->texts = block;
-    }
-    at = block->at + block->used;
     va_start(args, format);
     len = vsnprintf(at, ID_MAX + 1, format, args);
     va_end(args);
-    block->used += (size_t)len + 1;
     return (struct slice){at, (size_t)len};
+}
+
+const struct command *generator_keep(struct generator *g, const struct command *c)
+{
+    size_t size = offsetof(struct command, items) + c->n_items * sizeof c->items[0];
+    struct command *copy;
+
+    size = c->n_limits > 0 ? sizeof *c : size;
+    copy = take(g, size);
+    memcpy(copy, c, size);
+    return copy;
 }
 
 void script_release(struct script *s)
 {
-    while (s->texts != NULL) {
-        struct text_block *next = s->texts->next;
+    while (s->memory != NULL) {
+        struct block *next = s->memory->next;
 
-        free(s->texts);
-        s->texts = next;
+        free(s->memory);
+        s->memory = next;
     }
     free(s->steps);
     s->steps = NULL;
@@ -88,12 +105,16 @@ struct slice generator_currency(struct generator *g)
 
 struct slice generator_id(struct generator *g)
 {
-    return generator_text(g, "t%u", chance_below(&g->chance, g->ids));
+    unsigned number = chance_below(&g->chance, g->ids);
+
+    /* Clients may use such names too; they are not a withdrawal's end. */
+    return chance_in(&g->chance, 1, 300) ? generator_text(g, "t%u:confirm", number)
+                                         : generator_text(g, "t%u", number);
 }
 
 struct slice generator_round(struct generator *g)
 {
-    return generator_text(g, "r%u", chance_below(&g->chance, 1 + g->ids / 20));
+    return generator_text(g, "r%u", chance_below(&g->chance, g->rounds));
 }
 
 struct slice generator_game(struct generator *g)
@@ -103,7 +124,7 @@ struct slice generator_game(struct generator *g)
 
 struct slice generator_session(struct generator *g)
 {
-    return generator_text(g, "s%u", chance_below(&g->chance, 20));
+    return generator_text(g, "s%u", chance_below(&g->chance, g->sessions));
 }
 
 struct decimal generator_amount(struct generator *g)
@@ -122,18 +143,28 @@ struct decimal generator_amount(struct generator *g)
         return d;
     }
     d.digits = (int64_t)chance_below(&g->chance, 40);
-    if (generator_percent(g, 30)) {
+    if (generator_percent(g, 8)) {
         d.digits *= 10;
         d.after_point = 1;
     }
     return d;
 }
 
+const uint8_t *generator_token(struct generator *g)
+{
+    unsigned number =
+        chance_in(&g->chance, 9, 10) ? ++g->tokens : chance_below(&g->chance, g->tokens + 1);
+    char *hash = take(g, SECRET_HASH_BYTES + 1);
+
+    snprintf(hash, SECRET_HASH_BYTES + 1, "%032u", number);
+    return (const uint8_t *)hash;
+}
+
 bool generator_world(struct generator *g, unsigned i, struct command *c)
 {
     unsigned n;
 
-    *c = (struct command){0};
+    command_init(c);
     if (i < g->currencies) {
         c->type = COMMAND_CURRENCY_CREATE;
         c->name = slice_of(currencies[i]);

@@ -12,7 +12,15 @@
 
 #include "tests/model/compare.h"
 
-enum { EPISODE_MIN = 100, EPISODE_MAX = 8000, SHRINK_RUNS_MAX = 3000, DIFFERENCES_MAX = 5 };
+enum {
+    EPISODE_MIN = 100, /* commands */
+    EPISODE_MAX = 8000,
+    ASK_EVERY = 50,         /* commands, then balances and limits are asked */
+    SHRINK_RUNS_MAX = 3000, /* of one difference */
+    DIFFERENCES_MAX = 5,    /* then enough is known */
+};
+
+enum { VERDICTS_END = 128 }; /* above all that there are */
 
 /* How a run of a script ended. */
 struct result {
@@ -20,17 +28,18 @@ struct result {
     size_t passed;        /* commands answered alike */
     struct fault fault;   /* what went wrong, when it was no difference in an outcome */
     bool outcomes_differ; /* ... and when it was */
+    uint64_t verdicts[VERDICTS_END];
 };
 
 static void say_difference(const struct script *s, size_t step, struct engine *e,
-                           const struct outcome *expected)
+                           const struct m_outcome *expected)
 {
     printf("  command ");
-    say_command(stdout, &s->steps[step].command);
+    say_command(stdout, s->steps[step].command);
     printf("    engine: ");
-    say_outcome(stdout, &e->f.outcome);
+    say_outcomes(stdout, &e->f.outcome, NULL);
     printf("    model:  ");
-    say_outcome(stdout, expected);
+    say_outcomes(stdout, &expected->outcome, expected->items);
 }
 
 /* Runs a script through both. With `say`, tells where they differ. */
@@ -38,7 +47,7 @@ static void run(const struct script *s, struct result *result, bool say)
 {
     struct engine e;
     struct model m;
-    struct outcome o;
+    struct m_outcome o;
     size_t i;
 
     *result = (struct result){.same = true};
@@ -49,8 +58,8 @@ static void run(const struct script *s, struct result *result, bool say)
             result->same = false;
             break;
         }
-        model_apply(&m, s->steps[i].time_ms, &s->steps[i].command, &o);
-        if (!outcomes_equal(&o, &e.f.outcome)) {
+        model_apply(&m, s->steps[i].time_ms, s->steps[i].command, &o);
+        if (!outcomes_equal(&e.f.outcome, &o)) {
             result->same = false;
             result->outcomes_differ = true;
             if (say) {
@@ -59,6 +68,10 @@ static void run(const struct script *s, struct result *result, bool say)
             break;
         }
         result->passed++;
+        result->verdicts[o.outcome.verdict]++;
+        if (i % ASK_EVERY == 0 && !compare_players(&e, &m)) {
+            result->same = false;
+        }
     }
     result->same =
         result->same && compare_all(&e, &m) && engine_reopen(&e) == 0 && compare_all(&e, &m);
@@ -125,12 +138,13 @@ static void say_script(const struct script *s)
                before & STEP_CHECKPOINT_WRITE ? "(write) " : "",
                before & STEP_CHECKPOINT_END ? "(thaw) " : "",
                before & STEP_REOPEN ? "(restart) " : "");
-        say_command(stdout, &s->steps[i].command);
+        say_command(stdout, s->steps[i].command);
     }
 }
 
 struct totals {
     uint64_t passed, failed;
+    uint64_t verdicts[VERDICTS_END];
     unsigned episodes;
 };
 
@@ -139,11 +153,15 @@ static void episode(uint64_t seed, unsigned number, size_t n, struct totals *t)
     struct chance chance = {seed * 1000003 + number};
     struct script s;
     struct result result;
+    int v;
 
     script_generate(&s, chance_next(&chance), n);
     run(&s, &result, false);
     t->passed += result.passed;
     t->episodes++;
+    for (v = 0; v < VERDICTS_END; v++) {
+        t->verdicts[v] += result.verdicts[v];
+    }
     if (!result.same) {
         t->failed++;
         printf("seed %" PRIu64
@@ -156,6 +174,20 @@ static void episode(uint64_t seed, unsigned number, size_t n, struct totals *t)
         run(&s, &result, true);
     }
     script_release(&s);
+}
+
+/* A verdict that never came up is a rule that was not tested. */
+static void say_verdicts(const struct totals *t)
+{
+    unsigned v;
+
+    for (v = 0; v < VERDICTS_END; v++) {
+        if (verdict_known(v)) {
+            printf("%s%s %" PRIu64, v == 0 ? "model: " : ", ", verdict_code((enum verdict)v),
+                   t->verdicts[v]);
+        }
+    }
+    printf("\n");
 }
 
 static bool number_of(const char *text, uint64_t *number)
@@ -187,6 +219,7 @@ int main(int argc, char **argv)
             episode(seed, number, (size_t)n, &t);
         }
     }
+    say_verdicts(&t);
     printf("model: seed %" PRIu64 ", %u episodes: %" PRIu64 " passed, %" PRIu64 " failed\n", seed,
            t.episodes, t.passed, t.failed);
     return t.failed == 0 ? 0 : 1;

@@ -12,26 +12,56 @@ struct undo {
     uint8_t old[];
 };
 
+enum { TABLES = 13 };
+
+struct sized {
+    struct table *table;
+    size_t bytes;
+};
+
+static void tables_of(struct model *m, struct sized tables[static TABLES])
+{
+    const struct sized all[TABLES] = {
+        {&m->currencies, sizeof(struct m_currency)},
+        {&m->principals, sizeof(struct m_principal)},
+        {&m->keys, sizeof(struct m_key)},
+        {&m->players, sizeof(struct m_player)},
+        {&m->accounts, sizeof(struct m_account)},
+        {&m->transactions, sizeof(struct m_transaction)},
+        {&m->rounds, sizeof(struct m_round)},
+        {&m->holds, sizeof(struct m_hold)},
+        {&m->ends, sizeof(struct m_end)},
+        {&m->sessions, sizeof(struct m_session)},
+        {&m->tokens, sizeof(struct m_token)},
+        {&m->limits, sizeof(struct m_limit)},
+        {&m->calls, sizeof(struct m_call)},
+    };
+
+    memcpy(tables, all, sizeof all);
+}
+
 void model_init(struct model *m)
 {
+    struct sized tables[TABLES];
+    int i;
+
     *m = (struct model){0};
-    table_init(&m->currencies, sizeof(struct m_currency));
-    table_init(&m->principals, sizeof(struct m_principal));
-    table_init(&m->keys, sizeof(struct m_key));
-    table_init(&m->players, sizeof(struct m_player));
-    table_init(&m->accounts, sizeof(struct m_account));
-    table_init(&m->transactions, sizeof(struct m_transaction));
+    tables_of(m, tables);
+    for (i = 0; i < TABLES; i++) {
+        table_init(tables[i].table, tables[i].bytes);
+    }
     bytes_init(&m->scratch);
 }
 
 void model_release(struct model *m)
 {
-    table_release(&m->currencies);
-    table_release(&m->principals);
-    table_release(&m->keys);
-    table_release(&m->players);
-    table_release(&m->accounts);
-    table_release(&m->transactions);
+    struct sized tables[TABLES];
+    int i;
+
+    tables_of(m, tables);
+    for (i = 0; i < TABLES; i++) {
+        table_release(tables[i].table);
+    }
     bytes_release(&m->scratch);
     free(m->records);
 }
@@ -40,7 +70,7 @@ void model_touch(struct model *m, void *object, size_t size)
 {
     struct undo *u;
 
-    if (!m->trying) {
+    if (m->tries == 0) {
         return;
     }
     u = malloc(sizeof *u + size);
@@ -55,15 +85,15 @@ void model_touch(struct model *m, void *object, size_t size)
     m->undo = u;
 }
 
-void model_try(struct model *m)
+struct m_mark model_try(struct model *m)
 {
-    m->trying = true;
-    m->seq_before = m->seq;
+    m->tries++;
+    return (struct m_mark){m->undo, m->seq};
 }
 
-static void drop_undo(struct model *m, bool write_back)
+static void drop_undo(struct model *m, const struct undo *until, bool write_back)
 {
-    while (m->undo != NULL) {
+    while (m->undo != until) {
         struct undo *u = m->undo;
 
         if (write_back) {
@@ -72,18 +102,20 @@ static void drop_undo(struct model *m, bool write_back)
         m->undo = u->next;
         free(u);
     }
-    m->trying = false;
 }
 
 void model_keep(struct model *m)
 {
-    drop_undo(m, false);
+    if (--m->tries == 0) { /* else an outer try may still undo it */
+        drop_undo(m, NULL, false);
+    }
 }
 
-void model_undo(struct model *m)
+void model_undo(struct model *m, struct m_mark mark)
 {
-    drop_undo(m, true);
-    m->seq = m->seq_before;
+    m->tries--;
+    drop_undo(m, mark.undo, true);
+    m->seq = mark.seq;
 }
 
 struct m_currency *model_currency(struct model *m, struct slice code)
@@ -122,6 +154,28 @@ struct m_transaction *model_transaction(struct model *m, struct slice principal,
     return table_at(&m->transactions, &key);
 }
 
+struct m_round *model_round(struct model *m, struct slice principal, struct slice player,
+                            struct slice round)
+{
+    struct table_key key = table_key3(principal, player, round);
+
+    return table_at(&m->rounds, &key);
+}
+
+struct m_hold *model_hold(struct model *m, struct slice principal, struct slice id)
+{
+    struct table_key key = table_key2(principal, id);
+
+    return table_at(&m->holds, &key);
+}
+
+struct m_session *model_session(struct model *m, struct slice id)
+{
+    struct table_key key = table_key1(id);
+
+    return table_at(&m->sessions, &key);
+}
+
 static void chain(struct model *m, struct record *r)
 {
     crypto_generichash_state hash;
@@ -158,24 +212,79 @@ void model_append(struct model *m, struct record *r)
     m->records[r->seq - 1] = *r;
 }
 
-void model_apply(struct model *m, uint64_t time_ms, const struct command *c, struct outcome *o)
+/* Decides, says what would be, and takes it all back. */
+static void apply_dry(struct model *m, const struct command *c, struct m_outcome *o)
 {
+    struct m_mark mark = model_try(m);
+    unsigned i;
+
+    if (c->type == COMMAND_ATOMIC) {
+        model_atomic(m, c, o);
+    } else {
+        model_money(m, c, &o->outcome);
+    }
+    model_undo(m, mark);
+    o->outcome.dry_run = true;
+    for (i = 0; i <= o->outcome.n_items; i++) {
+        struct outcome *one = i == 0 ? &o->outcome : &o->items[i - 1];
+
+        one->dry_run = true;
+        if (one->has_record && one->record.seq > m->seq) { /* not made before */
+            one->record.seq = one->record.previous = 0;
+            memset(one->record.prev_hash, 0, HASH_BYTES);
+            memset(one->record.hash, 0, HASH_BYTES);
+        }
+    }
+}
+
+void model_apply(struct model *m, uint64_t time_ms, const struct command *c, struct m_outcome *out)
+{
+    struct outcome *o = &out->outcome;
+
     if (time_ms > m->clock_ms) {
         m->clock_ms = time_ms;
     }
     *o = (struct outcome){.at_ms = m->clock_ms};
+    if (c->dry_run) {
+        apply_dry(m, c, out);
+        return;
+    }
     switch (c->type) {
     case COMMAND_BET:
     case COMMAND_WIN:
     case COMMAND_ROLLBACK:
     case COMMAND_DEPOSIT:
+    case COMMAND_ADJUST:
+    case COMMAND_WITHDRAW:
+    case COMMAND_ROUND_CLOSE:
         model_money(m, c, o);
+        break;
+    case COMMAND_ATOMIC:
+        model_atomic(m, c, out);
+        break;
+    case COMMAND_WITHDRAW_CONFIRM:
+    case COMMAND_WITHDRAW_CANCEL:
+        model_end_hold(m, c, o);
         break;
     case COMMAND_CURRENCY_CREATE:
     case COMMAND_PRINCIPAL_CREATE:
     case COMMAND_KEY_CREATE:
     case COMMAND_PLAYER_CREATE:
         model_create(m, c, o);
+        break;
+    case COMMAND_PLAYER_UPDATE:
+        model_player_update(m, c, o);
+        break;
+    case COMMAND_PASSWORD_SET:
+    case COMMAND_PRINCIPAL_UPDATE:
+    case COMMAND_KEY_UPDATE:
+        model_update(m, c, o);
+        break;
+    case COMMAND_SESSION_OPEN:
+    case COMMAND_SESSION_CLOSE:
+    case COMMAND_SESSION_ROTATE:
+    case COMMAND_SESSION_AUTHENTICATE:
+        model_sessions(m, c, o);
         break;
     }
 }

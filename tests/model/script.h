@@ -16,19 +16,19 @@ enum {
 };
 
 struct step {
-    struct command command;
+    const struct command *command; /* its long lists may be cut off behind what they hold */
     uint64_t time_ms;
     unsigned before;
     bool ends_entry;
 };
 
-struct text_block;
+struct block;
 
 struct script {
     uint64_t seed;
     struct step *steps;
     size_t n;
-    struct text_block *texts; /* what the commands' slices borrow from */
+    struct block *memory; /* the commands and their texts */
 };
 
 /* Makes a script of `n` commands. */

@@ -41,38 +41,115 @@ static void say_creation(FILE *out, const struct command *c)
     }
 }
 
+static void say_hash(FILE *out, const char *before, const uint8_t *hash)
+{
+    if (hash != NULL) {
+        say(out, before, (struct slice){(const char *)hash + SECRET_HASH_BYTES - 6, 6});
+    }
+}
+
+static void say_item(FILE *out, const struct command_item *item)
+{
+    fprintf(out, " | %s", command_type_name(item->type));
+    say(out, " ", item->id);
+    if (item->type != COMMAND_ROLLBACK) {
+        fprintf(out, "%s", item->negative ? " minus" : "");
+        say_amount(out, item->amount);
+    }
+    say(out, " of ", item->original);
+    say(out, " bet ", item->bet);
+    if (item->win_kind != WIN_PLAIN) {
+        fprintf(out, " kind %s", win_kind_name(item->win_kind));
+    }
+}
+
+static void say_money(FILE *out, const struct command *c)
+{
+    unsigned i;
+
+    fprintf(out, "%s", command_type_name(c->type));
+    say(out, " ", c->id);
+    say(out, " by ", c->principal);
+    say(out, " ", c->player);
+    say(out, " ", c->currency);
+    if (c->type != COMMAND_ROLLBACK && c->type != COMMAND_ATOMIC &&
+        c->type != COMMAND_ROUND_CLOSE && c->type != COMMAND_WITHDRAW_CANCEL &&
+        (c->type != COMMAND_WITHDRAW_CONFIRM || c->amount.digits != 0 ||
+         c->amount.after_point != 0)) {
+        say_amount(out, c->amount);
+    }
+    say(out, " of ", c->original);
+    say(out, " via ", c->gateway);
+    say(out, " round ", c->round);
+    say(out, " game ", c->game);
+    say(out, " session ", c->session);
+    say(out, " bet ", c->bet);
+    if (c->win_kind != WIN_PLAIN) {
+        fprintf(out, " kind %s", win_kind_name(c->win_kind));
+    }
+    if (c->expires_s != 0) {
+        fprintf(out, " expires %u s", c->expires_s);
+    }
+    for (i = 0; i < c->n_items; i++) {
+        say_item(out, &c->items[i]);
+    }
+    fprintf(out, "%s%s", c->close_round ? " close" : "", c->dry_run ? " dry" : "");
+}
+
+static void say_update(FILE *out, const struct command *c)
+{
+    unsigned i;
+
+    if (c->sets & SET_STATUS) {
+        fprintf(out, " %s until %" PRIu64, player_status_name(c->status), c->until_ms);
+    }
+    if (c->sets & SET_REMINDER) {
+        fprintf(out, " reminder %u s", c->reminder_s);
+    }
+    if (c->sets & SET_SHORTFALL) {
+        fprintf(out, " shortfall %s", shortfall_name(c->shortfall));
+    }
+    if (c->sets & SET_CURRENCIES) {
+        fprintf(out, " currencies");
+    }
+    for (i = 0; i < c->n_currencies; i++) {
+        say(out, " ", c->currencies[i]);
+    }
+    if (c->type == COMMAND_KEY_UPDATE || c->sets & SET_DISABLED) {
+        fprintf(out, " %s", c->disabled ? "disabled" : "enabled");
+    }
+    for (i = 0; i < c->n_limits; i++) {
+        const struct limit_change *l = &c->limits[i];
+
+        fprintf(out, " limit %s %s", limit_kind_name(l->kind), limit_period_name(l->period));
+        say(out, " ", l->currency);
+        if (l->none) {
+            fprintf(out, " none");
+        } else {
+            say_amount(out, l->amount);
+        }
+    }
+}
+
 void say_command(FILE *out, const struct command *c)
 {
-    switch (c->type) {
-    case COMMAND_BET:
-    case COMMAND_WIN:
-    case COMMAND_ROLLBACK:
-    case COMMAND_DEPOSIT:
-        fprintf(out, "%s", command_type_name(c->type));
-        say(out, " ", c->id);
-        if (c->type != COMMAND_DEPOSIT) {
-            say(out, " ", c->principal);
-        }
-        say(out, " ", c->player);
-        say(out, " ", c->currency);
-        if (c->type != COMMAND_ROLLBACK) {
-            say_amount(out, c->amount);
-        }
-        say(out, " of ", c->original);
-        say(out, " via ", c->gateway);
-        if (c->type == COMMAND_DEPOSIT) {
-            say(out, " by ", c->principal);
-        }
-        say(out, " round ", c->round);
-        say(out, " game ", c->game);
-        say(out, " session ", c->session);
-        say(out, " bet ", c->bet);
-        if (c->win_kind != WIN_PLAIN) {
-            fprintf(out, " kind %s", win_kind_name(c->win_kind));
-        }
-        break;
-    default:
+    if (c->type <= COMMAND_ATOMIC) {
+        say_money(out, c);
+    } else if (c->type <= COMMAND_PLAYER_CREATE) {
         say_creation(out, c);
+    } else {
+        fprintf(out, "%s", command_type_name(c->type));
+        say(out, " ", c->name);
+        say(out, " player ", c->player);
+        say(out, " by ", c->principal);
+        say(out, " game ", c->game);
+        say_hash(out, " token ", c->token_hash);
+        say_hash(out, " parent ", c->parent_hash);
+        say(out, " password ", c->password_hash);
+        if (c->ttl_s != 0) {
+            fprintf(out, " ttl %u s", c->ttl_s);
+        }
+        say_update(out, c);
     }
     fprintf(out, "   # origin %" PRIu64 "\n", c->origin);
 }
@@ -85,7 +162,7 @@ static void say_account(FILE *out, const char *before, struct account a)
     fprintf(out, "%s%s", before, text);
 }
 
-void say_record(FILE *out, const struct record *r)
+static void say_record(FILE *out, const struct record *r)
 {
     int i;
 
@@ -129,9 +206,45 @@ void say_outcome(FILE *out, const struct outcome *o)
             fprintf(out, " differs:%s", conflict_field_name(i));
         }
     }
+    if (o->dry_run) {
+        fprintf(out, " dry");
+    }
+    if (o->has_item) {
+        fprintf(out, " at item %u", o->item);
+    }
+    if (o->has_session) {
+        const struct session_info *s = &o->session;
+
+        say(out, " session ", s->id);
+        say(out, " player ", s->player);
+        say(out, " provider ", s->provider);
+        say(out, " game ", s->game);
+        fprintf(out,
+                " opened %" PRIu64 " expires %" PRIu64 " closed %" PRIu64 " authenticated %" PRIu64
+                " reminder %u",
+                s->opened_at_ms, s->expires_at_ms, s->closed_at_ms, s->authenticated_at_ms,
+                s->reminder_s);
+    }
     if (o->has_record) {
         fprintf(out, " now %" PRId64 "\n      ", o->balance_now_minor);
         say_record(out, &o->record);
     }
     fprintf(out, "\n");
+}
+
+void say_outcomes(FILE *out, const struct outcome *o, const struct outcome *items)
+{
+    struct outcome walk = *o, item;
+    struct fault fault;
+    unsigned i;
+
+    say_outcome(out, o);
+    for (i = 0; i < o->n_items; i++) {
+        fprintf(out, "      %u: ", i);
+        if (items != NULL) {
+            say_outcome(out, &items[i]);
+        } else if (outcome_next(&walk, &item, &fault) == 1) {
+            say_outcome(out, &item);
+        }
+    }
 }
