@@ -163,6 +163,9 @@ static const struct command *repeat(struct generator *g)
     if (generator_percent(g, 30)) {
         generator_alter(g, &c);
     }
+    if (c.type <= COMMAND_ROLLBACK || c.type == COMMAND_ATOMIC) {
+        c.dry_run = generator_percent(g, 5);
+    }
     return generator_keep(g, &c);
 }
 

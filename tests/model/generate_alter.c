@@ -44,9 +44,9 @@ static void alter_stake(struct generator *g, struct command *c)
 
 static void alter_atomic(struct generator *g, struct command *c)
 {
-    struct command_item *item = &c->items[chance_below(&g->chance, c->n_items)];
+    struct command_item *item = &c->items[chance_below(&g->chance, c->n_items)], first;
 
-    switch (chance_below(&g->chance, 7)) {
+    switch (chance_below(&g->chance, 8)) {
     case 0:
         c->round = generator_round(g);
         break;
@@ -65,6 +65,11 @@ static void alter_atomic(struct generator *g, struct command *c)
         if (item->type == COMMAND_ADJUST) {
             item->negative = !item->negative;
         }
+        break;
+    case 6: /* the same, in another order */
+        first = c->items[0];
+        c->items[0] = *item;
+        *item = first;
         break;
     case 5:
         if (item->type == COMMAND_ROLLBACK) {

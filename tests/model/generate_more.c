@@ -73,7 +73,7 @@ void generator_atomic(struct generator *g, struct command *c)
         place = earlier == NULL ? place : earlier;
     }
     c->principal = place->principal;
-    c->id = common.id;
+    c->id = generator_percent(g, 95) ? common.id : slice_of("");
     c->player = place->player;
     c->currency = place->currency;
     c->round = place->round;

@@ -224,17 +224,17 @@ static void apply_dry(struct model *m, const struct command *c, struct m_outcome
         model_money(m, c, &o->outcome);
     }
     model_undo(m, mark);
-    o->outcome.dry_run = true;
     for (i = 0; i <= o->outcome.n_items; i++) {
         struct outcome *one = i == 0 ? &o->outcome : &o->items[i - 1];
 
-        one->dry_run = true;
         if (one->has_record && one->record.seq > m->seq) { /* not made before */
+            one->dry_run = true;
             one->record.seq = one->record.previous = 0;
             memset(one->record.prev_hash, 0, HASH_BYTES);
             memset(one->record.hash, 0, HASH_BYTES);
         }
     }
+    o->outcome.dry_run = true;
 }
 
 void model_apply(struct model *m, uint64_t time_ms, const struct command *c, struct m_outcome *out)
