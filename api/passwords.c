@@ -11,8 +11,8 @@ _Static_assert(PASSWORD_TEXT_MAX == crypto_pwhash_STRBYTES, "room for a hash");
 
 /* Nobody's: of the same cost as those that passwords_hash makes, with a salt and a result that came
  * from a random generator. */
-static const char dummy[] = "$argon2id$v=19$m=65536,t=2,p=1$q8yxsm8N0Zb0rT3uJ0kXUQ"
-                            "$T3bRk0fQ2mW5s1n7yXcLhVd9aEoPzUiGj4K6tB8qMvw";
+static const char dummy[PASSWORD_TEXT_MAX] = "$argon2id$v=19$m=65536,t=2,p=1$q8yxsm8N0Zb0rT3uJ0kXUQ"
+                                             "$T3bRk0fQ2mW5s1n7yXcLhVd9aEoPzUiGj4K6tB8qMvw";
 
 struct passwords {
     pthread_mutex_t lock; /* guards `running` */
@@ -27,6 +27,11 @@ struct passwords *passwords_new(void)
 
     if (p == NULL) {
         abort(); /* at start, with nothing to lose */
+    }
+    /* One that can't be read, or costs less, would tell by the time who does not exist. */
+    if (crypto_pwhash_str_needs_rehash(dummy, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                                       crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0) {
+        abort();
     }
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_init(&attributes);

@@ -51,8 +51,3 @@ bool streams_stopping(const struct streams *s)
 {
     return atomic_load(&s->stopping);
 }
-
-unsigned streams_under_way(const struct streams *s)
-{
-    return atomic_load(&s->under_way);
-}

@@ -21,6 +21,4 @@ void streams_leave(struct streams *s);
 void streams_stop(struct streams *s);
 bool streams_stopping(const struct streams *s);
 
-unsigned streams_under_way(const struct streams *s);
-
 #endif

@@ -317,6 +317,8 @@ static void bad_atomics_are_refused(void **state)
         {ATOMIC("bad", ITEM("bet", "b", AMOUNT("1")), ",\"dry_run\":\"yes\""), "malformed", -1},
         {ATOMIC("bad", ITEM("bet", "b", AMOUNT("1")), ",\"amount\":\"1\""), "unknown_field", -1},
     };
+    static const char many[] =
+        "{\"id\":\"bad\",\"player\":\"alice\",\"currency\":\"EUR\",\"items\":[";
     struct rig *r = rig_of(state);
     struct bytes body;
     size_t i;
@@ -331,8 +333,7 @@ static void bad_atomics_are_refused(void **state)
         assert_int_equal(rig_has(r, "item") ? rig_number(r, "item") : -1, bad[i].item);
     }
     bytes_init(&body);
-    bytes_append(&body, "{\"id\":\"bad\",\"player\":\"alice\",\"currency\":\"EUR\",\"items\":[",
-                 58);
+    bytes_append(&body, many, sizeof many - 1);
     for (i = 0; i < 65; i++) {
         char item[100];
         int len =
@@ -343,6 +344,7 @@ static void bad_atomics_are_refused(void **state)
     bytes_append(&body, "]}", 2);
     rig_send(r, "POST", "/v1/transactions", body.base, body.len);
     assert_problem(r, 400, "malformed");
+    assert_string_equal(rig_text(r, "detail"), "items: expected a list of at most 64 items");
     bytes_release(&body);
 }
 
