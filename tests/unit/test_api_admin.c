@@ -414,9 +414,9 @@ static void a_full_gate_is_overloaded(void **state)
 
 static void paths_and_methods_are_strict(void **state)
 {
-    static const char *const unknown[] = {"/",         "/v1",           "/v1/",
-                                          "/v1/bets/", "/v1/bets/x",    "/v1//bets",
-                                          "/v2/bets",  "/v1/player/a",  "/v1/players//balances",
+    static const char *const unknown[] = {"/",         "/v1",          "/v1/",
+                                          "/v1/bets/", "/v1/bets/x",   "/v1//bets",
+                                          "/v2/bets",  "/v1/player/a", "/v1/players//balances",
                                           "/V1/bets",  "/v1/bets%2f"};
     struct rig *r = rig_of(state);
     size_t i;

@@ -432,6 +432,24 @@ static void guesses_are_rated(void **state)
     assert_problem(r, 401, "bad_credentials");
 }
 
+/* Without a key the address counts, whoever is guessed: twenty at once, one in 3 s. Runs last: it
+ * uses the address up. */
+static void guesses_from_one_address_are_rated(void **state)
+{
+    struct rig *r = rig_of(state);
+    char name[32];
+    int i;
+
+    r->status = 401;
+    for (i = 0; i < 60 && r->status == 401; i++) {
+        snprintf(name, sizeof name, "anybody-%d", i);
+        login(r, NULL, name, "wrong horse");
+    }
+    assert_problem(r, 429, "rate_limited");
+    login(r, "platform", "anybody-0", "wrong horse"); /* a platform is not one player */
+    assert_problem(r, 401, "bad_credentials");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +463,7 @@ int main(void)
         cmocka_unit_test(every_failed_login_looks_the_same),
         cmocka_unit_test(bad_passwords_are_refused),
         cmocka_unit_test(guesses_are_rated),
+        cmocka_unit_test(guesses_from_one_address_are_rated),
     };
 
     return cmocka_run_group_tests(tests, rig_open, rig_close);
