@@ -6,6 +6,8 @@
 
 #include "tests/model/generate.h"
 
+#define MONTH_MS (uint64_t)(31 * 86400000ll)
+
 const struct command *generator_earlier(struct generator *g, enum command_type type)
 {
     int looks;
@@ -117,6 +119,10 @@ void generator_command(struct generator *g, struct command *c)
         {COMMAND_PRINCIPAL_UPDATE, g->updates / 4, generator_update},
         {COMMAND_KEY_UPDATE, g->updates / 8, generator_update},
         {COMMAND_PASSWORD_SET, g->updates / 8, generator_update},
+        {COMMAND_CURRENCY_CREATE, 1, generator_create},
+        {COMMAND_PRINCIPAL_CREATE, 1, generator_create},
+        {COMMAND_KEY_CREATE, 2, generator_create},
+        {COMMAND_PLAYER_CREATE, 1, generator_create},
     };
     unsigned total = 0, at;
     size_t i;
@@ -202,12 +208,22 @@ static uint64_t next_time(struct generator *g)
     if (generator_percent(g, 3) && g->time_ms > 5000) { /* a new leader's clock may be behind */
         return g->time_ms - chance_below(&g->chance, 5000);
     }
+    if (generator_percent(g, 2) && g->n_instants > 0) { /* when something ends, or just before */
+        uint64_t then = g->instants[chance_below(&g->chance, INSTANTS)];
+
+        if (then > g->time_ms && then < g->time_ms + MONTH_MS) {
+            return g->time_ms = then - chance_below(&g->chance, 2);
+        }
+    }
     g->time_ms += chance_below(&g->chance, steps_ms[chance_below(&g->chance, 6)] + 1);
     if (chance_in(&g->chance, 1, 100)) {
         g->time_ms += chance_below(&g->chance, 12 * 3600 * 1000u);
     }
     if (chance_in(&g->chance, 1, 500)) {
         g->time_ms += chance_below(&g->chance, 10 * 86400 * 1000u);
+    }
+    if (chance_in(&g->chance, 1, 100)) { /* the day's last or first moment */
+        g->time_ms += 86400000u - g->time_ms % 86400000u - chance_below(&g->chance, 2);
     }
     return g->time_ms;
 }
@@ -286,6 +302,7 @@ void script_generate(struct script *s, uint64_t seed, size_t n)
     for (i = 0; i < n; i++) {
         struct step *step = &s->steps[i];
 
+        step->time_ms = i > 0 && !step[-1].ends_entry ? step[-1].time_ms : next_time(&g);
         /* Some of the world comes late: its players are unknown until then. */
         if ((i < 5 || generator_percent(&g, 60)) && generator_world(&g, (unsigned)world, &c)) {
             c.origin = ++g.origin;
@@ -295,7 +312,6 @@ void script_generate(struct script *s, uint64_t seed, size_t n)
             step->command = next_command(&g);
         }
         must_be_well_formed(s, step->command);
-        step->time_ms = i > 0 && !step[-1].ends_entry ? step[-1].time_ms : next_time(&g);
         step->before = before_step(&g);
         step->ends_entry = i + 1 == n || chance_in(&g.chance, 1, g.commands_per_entry);
     }

@@ -4,7 +4,7 @@
 
 #include "tests/model/script.h"
 
-enum { LATE_MAX = 16 };
+enum { LATE_MAX = 16, INSTANTS = 8 };
 
 struct generator {
     struct script *script;
@@ -28,6 +28,8 @@ struct generator {
     unsigned n_late;
     uint64_t origin;
     uint64_t time_ms;
+    uint64_t instants[INSTANTS]; /* when something ends: a good time to look */
+    unsigned n_instants;
     unsigned tokens; /* made so far */
 };
 
@@ -52,6 +54,9 @@ struct slice generator_session(struct generator *g);
 struct decimal generator_amount(struct generator *g);
 const uint8_t *generator_token(struct generator *g); /* a new one, sometimes an earlier one */
 
+/* Something will happen then: the clock will stop there, perhaps. */
+void generator_instant(struct generator *g, uint64_t after_ms);
+
 /* An earlier command of this type, or NULL when a few looks found none. */
 const struct command *generator_earlier(struct generator *g, enum command_type type);
 
@@ -73,6 +78,7 @@ void generator_session_open(struct generator *g, struct command *c);
 void generator_session_use(struct generator *g, struct command *c); /* the other three */
 void generator_player_update(struct generator *g, struct command *c);
 void generator_update(struct generator *g, struct command *c); /* principal, key, password */
+void generator_create(struct generator *g, struct command *c);
 
 /* Changes one thing or two of an earlier command: an id that is used for something else. */
 void generator_alter(struct generator *g, struct command *c);

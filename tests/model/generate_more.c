@@ -99,6 +99,7 @@ void generator_withdraw(struct generator *g, struct command *c)
         c->amount = (struct decimal){1, 0};
     }
     c->expires_s = lives_s[chance_below(&g->chance, 6)];
+    generator_instant(g, 1000 * (uint64_t)c->expires_s);
 }
 
 void generator_end_hold(struct generator *g, struct command *c)
@@ -140,7 +141,10 @@ static uint32_t ttl_s(struct generator *g)
 {
     static const uint32_t lives_s[] = {1, 30, 3600, 43200, SESSION_TTL_S_MAX};
 
-    return lives_s[chance_below(&g->chance, 5)];
+    uint32_t ttl = lives_s[chance_below(&g->chance, 5)];
+
+    generator_instant(g, 1000 * (uint64_t)ttl);
+    return ttl;
 }
 
 void generator_session_open(struct generator *g, struct command *c)
@@ -201,6 +205,7 @@ static void change_limits(struct generator *g, struct command *c)
 {
     unsigned n = 1 + chance_below(&g->chance, 4), i;
 
+    generator_instant(g, COOLING_OFF_MS);
     for (i = 0; i < n; i++) {
         struct limit_change change = {
             .kind = (enum limit_kind)chance_below(&g->chance, LIMIT_KINDS),
@@ -228,7 +233,10 @@ void generator_player_update(struct generator *g, struct command *c)
         c->status = generator_percent(g, 50) ? PLAYER_ACTIVE
                                              : (enum player_status)chance_below(&g->chance, 3);
         if (c->status != PLAYER_ACTIVE && generator_percent(g, 90)) {
-            c->until_ms = g->time_ms + chance_below(&g->chance, 86400 * 1000u);
+            uint64_t after_ms = chance_below(&g->chance, 86400 * 1000u);
+
+            c->until_ms = g->time_ms + after_ms;
+            generator_instant(g, after_ms);
         }
     }
     if (generator_percent(g, 10)) {

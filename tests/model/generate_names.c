@@ -1,12 +1,13 @@
-/* The names in a script. The last of each list exists in no world: somebody always asks for it. */
+/* The names in a script. Players, providers and house accounts share some, which are not the same
+ * for that. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/model/generate.h"
 
-static const char *const players[] = {"alice", "bob", "carol", "dave", "erin", "frank"};
-static const char *const providers[] = {"demo", "spin", "reel"};
+static const char *const players[] = {"alice", "demo", "carol", "bank", "erin", "shortfall"};
+static const char *const providers[] = {"demo", "shortfall", "adjustment"};
 static const char *const gateways[] = {"bank", "card"};
 static const char *const currencies[] = {"EUR", "JPY", "BTC", "USD"};
 static const uint8_t scales[] = {5, 0, 9, 2};
@@ -160,6 +161,11 @@ const uint8_t *generator_token(struct generator *g)
     return (const uint8_t *)hash;
 }
 
+void generator_instant(struct generator *g, uint64_t after_ms)
+{
+    g->instants[g->n_instants++ % INSTANTS] = g->time_ms + after_ms;
+}
+
 bool generator_world(struct generator *g, unsigned i, struct command *c)
 {
     unsigned n;
@@ -180,13 +186,11 @@ bool generator_world(struct generator *g, unsigned i, struct command *c)
     }
     i -= g->providers + g->gateways;
     if (i == 0) {
-        static const uint8_t hash[SECRET_HASH_BYTES] = {1};
-
         c->type = COMMAND_KEY_CREATE;
         c->name = slice_of("key");
         c->principal = slice_of("shop");
         c->role = ROLE_PLATFORM;
-        c->secret_hash = hash;
+        c->secret_hash = generator_token(g);
         return true;
     }
     if (--i >= g->players) {
@@ -198,4 +202,38 @@ bool generator_world(struct generator *g, unsigned i, struct command *c)
         c->currencies[c->n_currencies++] = slice_of(currencies[n]);
     }
     return true;
+}
+
+/* Something made while the others play: mostly a name that is taken. */
+void generator_create(struct generator *g, struct command *c)
+{
+    switch (c->type) {
+    case COMMAND_CURRENCY_CREATE:
+        c->name = generator_currency(g);
+        c->scale = (uint8_t)chance_below(&g->chance, SCALE_MAX + 1);
+        break;
+    case COMMAND_PRINCIPAL_CREATE:
+        c->name = generator_percent(g, 50) ? generator_provider(g) : generator_gateway(g);
+        c->role = generator_percent(g, 50) ? ROLE_PROVIDER : ROLE_GATEWAY;
+        break;
+    case COMMAND_PLAYER_CREATE:
+        c->player = generator_player(g);
+        if (generator_percent(g, 50)) {
+            c->currencies[c->n_currencies++] = generator_currency(g);
+        }
+        break;
+    default:
+        c->name = generator_text(g, "key%u", chance_below(&g->chance, 10));
+        c->role = (enum role)(1 + chance_below(&g->chance, 5));
+        c->principal = generator_percent(g, 50) ? generator_provider(g) : generator_gateway(g);
+        if (generator_percent(g, 20) || c->role > ROLE_GATEWAY) {
+            c->principal = slice_of(generator_percent(g, 70) ? "shop" : "audit");
+        }
+        if (generator_percent(g, 50)) {
+            c->secret_hash = generator_token(g);
+        } else {
+            c->key_kind = KEY_HMAC;
+            c->sealed = generator_text(g, "sealed%u", chance_below(&g->chance, 1000));
+        }
+    }
 }

@@ -38,7 +38,7 @@ static enum verdict create_key(struct model *m, const struct command *c)
     if (k->exists) {
         return taken(true, k->origin, c);
     }
-    if (p->role == ROLE_NONE && (c->role == ROLE_PROVIDER || c->role == ROLE_GATEWAY)) {
+    if (p->role != c->role && (c->role == ROLE_PROVIDER || c->role == ROLE_GATEWAY)) {
         return c->role == ROLE_GATEWAY ? VERDICT_UNKNOWN_GATEWAY : VERDICT_UNKNOWN_PROVIDER;
     }
     if (p->role != ROLE_NONE && p->role != c->role) {
