@@ -11,104 +11,57 @@ struct shape {
     uint64_t may_have;
 };
 
-static bool shape_of(enum command_type type, struct shape *shape)
-{
-    const uint64_t all = BIT(KEY_TYPE) | BIT(KEY_ORIGIN);
-    const uint64_t by = all | BIT(KEY_PRINCIPAL);
-    const uint64_t money = by | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY);
-    const uint64_t play = BIT(KEY_ROUND) | BIT(KEY_GAME) | BIT(KEY_SESSION) | BIT(KEY_DRY_RUN);
-    const uint64_t named = all | BIT(KEY_NAME);
-    struct shape s = {0, 0};
+#define ALL   (BIT(KEY_TYPE) | BIT(KEY_ORIGIN))
+#define BY    (ALL | BIT(KEY_PRINCIPAL))
+#define MONEY (BY | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY))
+#define PLAY  (BIT(KEY_ROUND) | BIT(KEY_GAME) | BIT(KEY_SESSION) | BIT(KEY_DRY_RUN))
+#define NAMED (ALL | BIT(KEY_NAME))
 
-    switch (type) {
-    case COMMAND_BET:
-        s = (struct shape){money | BIT(KEY_AMOUNT), play};
-        break;
-    case COMMAND_WIN:
-        s = (struct shape){money | BIT(KEY_AMOUNT), play | BIT(KEY_BET) | BIT(KEY_WIN_KIND)};
-        break;
-    case COMMAND_ROLLBACK:
-        s = (struct shape){money | BIT(KEY_ORIGINAL), play};
-        break;
-    case COMMAND_DEPOSIT:
-        s = (struct shape){money | BIT(KEY_AMOUNT) | BIT(KEY_GATEWAY), 0};
-        break;
-    case COMMAND_ADJUST:
-        s = (struct shape){money | BIT(KEY_AMOUNT), play | BIT(KEY_NEGATIVE)};
-        break;
-    case COMMAND_WITHDRAW:
-        s = (struct shape){money | BIT(KEY_AMOUNT) | BIT(KEY_GATEWAY), BIT(KEY_EXPIRES_S)};
-        break;
-    case COMMAND_WITHDRAW_CONFIRM:
-        s = (struct shape){by | BIT(KEY_ORIGINAL), BIT(KEY_AMOUNT)};
-        break;
-    case COMMAND_WITHDRAW_CANCEL:
-        s = (struct shape){by | BIT(KEY_ORIGINAL), 0};
-        break;
-    case COMMAND_ROUND_CLOSE:
-        s = (struct shape){by | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_ROUND), 0};
-        break;
-    case COMMAND_ATOMIC:
-        s = (struct shape){by | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY) | BIT(KEY_ITEMS),
-                           play | BIT(KEY_ID) | BIT(KEY_CLOSE_ROUND)};
-        break;
-    case COMMAND_CURRENCY_CREATE:
-        s = (struct shape){named | BIT(KEY_SCALE), 0};
-        break;
-    case COMMAND_PRINCIPAL_CREATE:
-        s = (struct shape){named | BIT(KEY_ROLE), 0};
-        break;
-    case COMMAND_KEY_CREATE:
-        s = (struct shape){named | BIT(KEY_PRINCIPAL) | BIT(KEY_ROLE),
-                           BIT(KEY_KEY_KIND) | BIT(KEY_SECRET_HASH) | BIT(KEY_SEALED)};
-        break;
-    case COMMAND_PLAYER_CREATE:
-        s = (struct shape){all | BIT(KEY_PLAYER), BIT(KEY_CURRENCIES)};
-        break;
-    case COMMAND_PLAYER_UPDATE:
-        s = (struct shape){all | BIT(KEY_PLAYER), BIT(KEY_SETS) | BIT(KEY_STATUS) |
-                                                      BIT(KEY_UNTIL_MS) | BIT(KEY_REMINDER_S) |
-                                                      BIT(KEY_LIMITS)};
-        break;
-    case COMMAND_SESSION_OPEN:
-        s = (struct shape){named | BIT(KEY_PLAYER) | BIT(KEY_TOKEN_HASH) | BIT(KEY_TTL_S),
-                           BIT(KEY_PRINCIPAL) | BIT(KEY_GAME) | BIT(KEY_PARENT_HASH) |
-                               BIT(KEY_REMINDER_S)};
-        break;
-    case COMMAND_SESSION_CLOSE:
-        s = (struct shape){named, 0};
-        break;
-    case COMMAND_SESSION_ROTATE:
-        s = (struct shape){named | BIT(KEY_TOKEN_HASH), BIT(KEY_TTL_S)};
-        break;
-    case COMMAND_SESSION_AUTHENTICATE:
-        s = (struct shape){by | BIT(KEY_TOKEN_HASH), 0};
-        break;
-    case COMMAND_PASSWORD_SET:
-        s = (struct shape){all | BIT(KEY_PLAYER) | BIT(KEY_PASSWORD_HASH), 0};
-        break;
-    case COMMAND_PRINCIPAL_UPDATE:
-        s = (struct shape){named | BIT(KEY_ROLE) | BIT(KEY_SETS),
-                           BIT(KEY_DISABLED) | BIT(KEY_SHORTFALL) | BIT(KEY_RATE_PER_S) |
-                               BIT(KEY_IP_ALLOW) | BIT(KEY_CURRENCIES)};
-        break;
-    case COMMAND_KEY_UPDATE:
-        s = (struct shape){named | BIT(KEY_DISABLED), 0};
-        break;
-    }
-    *shape = s;
-    return s.needs != 0;
+static const struct shape shapes[] = {
+    [COMMAND_BET] = {MONEY | BIT(KEY_AMOUNT), PLAY},
+    [COMMAND_WIN] = {MONEY | BIT(KEY_AMOUNT), PLAY | BIT(KEY_BET) | BIT(KEY_WIN_KIND)},
+    [COMMAND_ROLLBACK] = {MONEY | BIT(KEY_ORIGINAL), PLAY},
+    [COMMAND_DEPOSIT] = {MONEY | BIT(KEY_AMOUNT) | BIT(KEY_GATEWAY), 0},
+    [COMMAND_ADJUST] = {MONEY | BIT(KEY_AMOUNT), PLAY | BIT(KEY_NEGATIVE)},
+    [COMMAND_WITHDRAW] = {MONEY | BIT(KEY_AMOUNT) | BIT(KEY_GATEWAY), BIT(KEY_EXPIRES_S)},
+    [COMMAND_WITHDRAW_CONFIRM] = {BY | BIT(KEY_ORIGINAL), BIT(KEY_AMOUNT)},
+    [COMMAND_WITHDRAW_CANCEL] = {BY | BIT(KEY_ORIGINAL), 0},
+    [COMMAND_ROUND_CLOSE] = {BY | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_ROUND), 0},
+    [COMMAND_ATOMIC] = {BY | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY) | BIT(KEY_ITEMS),
+                        PLAY | BIT(KEY_ID) | BIT(KEY_CLOSE_ROUND)},
+    [COMMAND_CURRENCY_CREATE] = {NAMED | BIT(KEY_SCALE), 0},
+    [COMMAND_PRINCIPAL_CREATE] = {NAMED | BIT(KEY_ROLE), 0},
+    [COMMAND_KEY_CREATE] = {NAMED | BIT(KEY_PRINCIPAL) | BIT(KEY_ROLE),
+                            BIT(KEY_KEY_KIND) | BIT(KEY_SECRET_HASH) | BIT(KEY_SEALED)},
+    [COMMAND_PLAYER_CREATE] = {ALL | BIT(KEY_PLAYER), BIT(KEY_CURRENCIES)},
+    [COMMAND_PLAYER_UPDATE] = {ALL | BIT(KEY_PLAYER), BIT(KEY_SETS) | BIT(KEY_STATUS) |
+                                                          BIT(KEY_UNTIL_MS) | BIT(KEY_REMINDER_S) |
+                                                          BIT(KEY_LIMITS)},
+    [COMMAND_SESSION_OPEN] = {NAMED | BIT(KEY_PLAYER) | BIT(KEY_TOKEN_HASH) | BIT(KEY_TTL_S),
+                              BIT(KEY_PRINCIPAL) | BIT(KEY_GAME) | BIT(KEY_PARENT_HASH) |
+                                  BIT(KEY_REMINDER_S)},
+    [COMMAND_SESSION_CLOSE] = {NAMED, 0},
+    [COMMAND_SESSION_ROTATE] = {NAMED | BIT(KEY_TOKEN_HASH), BIT(KEY_TTL_S)},
+    [COMMAND_SESSION_AUTHENTICATE] = {BY | BIT(KEY_TOKEN_HASH), 0},
+    [COMMAND_PASSWORD_SET] = {ALL | BIT(KEY_PLAYER) | BIT(KEY_PASSWORD_HASH), 0},
+    [COMMAND_PRINCIPAL_UPDATE] = {NAMED | BIT(KEY_ROLE) | BIT(KEY_SETS),
+                                  BIT(KEY_DISABLED) | BIT(KEY_SHORTFALL) | BIT(KEY_RATE_PER_S) |
+                                      BIT(KEY_IP_ALLOW) | BIT(KEY_CURRENCIES)},
+    [COMMAND_KEY_UPDATE] = {NAMED | BIT(KEY_DISABLED), 0},
+};
+
+/* NULL: there is no such type. */
+static const struct shape *shape_of(enum command_type type)
+{
+    return type < sizeof shapes / sizeof *shapes && shapes[type].needs != 0 ? &shapes[type] : NULL;
 }
 
 uint64_t command_always(const struct command *c)
 {
-    struct shape shape;
+    const struct shape *shape = shape_of(c->type);
+    const uint64_t numbers = BIT(KEY_AMOUNT) | BIT(KEY_SCALE) | BIT(KEY_DISABLED);
 
-    if (!shape_of(c->type, &shape)) {
-        return BIT(KEY_TYPE) | BIT(KEY_ORIGIN);
-    }
-    return shape.needs &
-           (BIT(KEY_TYPE) | BIT(KEY_ORIGIN) | BIT(KEY_AMOUNT) | BIT(KEY_SCALE) | BIT(KEY_DISABLED));
+    return ALL | (shape == NULL ? 0 : shape->needs & numbers);
 }
 
 uint64_t item_always(const struct command_item *item)
@@ -295,18 +248,18 @@ static int check_type(const struct command *c, uint64_t keys, struct fault *faul
 
 int command_check_shape(const struct command *c, uint64_t keys, struct fault *fault)
 {
-    struct shape shape;
+    const struct shape *shape = shape_of(c->type);
     uint64_t wrong;
 
-    if (!shape_of(c->type, &shape)) {
+    if (shape == NULL) {
         return fault_set(fault, "command: type %u is unknown", (unsigned)c->type);
     }
-    wrong = shape.needs & ~keys;
+    wrong = shape->needs & ~keys;
     if (wrong != 0) {
         return fault_set(fault, "command: a %s lacks its %s", command_type_name(c->type),
                          command_fields[__builtin_ctzll(wrong)].name);
     }
-    wrong = keys & ~(shape.needs | shape.may_have);
+    wrong = keys & ~(shape->needs | shape->may_have);
     if (wrong != 0) {
         return fault_set(fault, "command: a %s has no %s", command_type_name(c->type),
                          command_fields[__builtin_ctzll(wrong)].name);

@@ -183,8 +183,7 @@ struct command {
     uint8_t scale;
     enum role role;
     const uint8_t *secret_hash; /* SECRET_HASH_BYTES, or NULL */
-    struct slice currencies[CURRENCIES_PER_PLAYER];
-    uint8_t n_currencies; /* zero: any currency */
+    uint8_t n_currencies;       /* of `currencies` below; zero: any currency */
     enum key_kind key_kind;
     struct slice sealed;        /* hmac key: opaque, at most SEALED_MAX bytes */
     struct slice password_hash; /* opaque, at most PASSWORD_HASH_MAX bytes */
@@ -195,9 +194,8 @@ struct command {
                             as the player's own setting says (session open) */
     bool disabled;
     enum shortfall shortfall;
-    uint32_t rate_per_s;                 /* 0: no limit; for the api to enforce, as ip_allow */
-    struct slice ip_allow[IP_ALLOW_MAX]; /* each 1 to CIDR_TEXT_MAX of `0-9 a-f A-F . : /` */
-    uint8_t n_ip_allow;
+    uint32_t rate_per_s; /* 0: no limit; for the api to enforce, as ip_allow */
+    uint8_t n_ip_allow;  /* of `ip_allow` below */
 
     /* Sessions. Open: name = session id, player, token_hash, ttl_s, and game, principal = provider
      * (without one it is a player's session, from a login), parent_hash = token of a player's
@@ -212,9 +210,11 @@ struct command {
     uint8_t n_limits;
     struct command_item items[ITEMS_MAX];
     struct limit_change limits[LIMIT_CHANGES_MAX];
+    struct slice currencies[CURRENCIES_PER_PLAYER];
+    struct slice ip_allow[IP_ALLOW_MAX]; /* each 1 to CIDR_TEXT_MAX of `0-9 a-f A-F . : /` */
 };
 
-/* Clears all but the two long lists, whose counts become zero. */
+/* Clears all but the lists, whose counts become zero: a bet has none of them. */
 static inline void command_init(struct command *c)
 {
     memset(c, 0, offsetof(struct command, items));

@@ -59,13 +59,13 @@ static enum verdict no_principal(enum role role)
 
 static void set_currencies(struct policy *p, const struct command *c)
 {
-    memcpy(p->currencies, c->currencies, sizeof p->currencies);
+    memcpy(p->currencies, c->currencies, c->n_currencies * sizeof *c->currencies);
     p->n_currencies = c->n_currencies;
 }
 
 static void set_ip_allow(struct policy *p, const struct command *c)
 {
-    memcpy(p->ip_allow, c->ip_allow, sizeof p->ip_allow);
+    memcpy(p->ip_allow, c->ip_allow, c->n_ip_allow * sizeof *c->ip_allow);
     p->n_ip_allow = c->n_ip_allow;
 }
 

@@ -99,34 +99,106 @@ static uint32_t day_of(uint64_t ms)
     return (uint32_t)(ms / MS_PER_DAY);
 }
 
-int purse_decode(struct slice value, struct purse *p, struct fault *fault)
+enum {
+    USED_BYTES = 8 * LIMIT_KINDS * LIMIT_PERIODS,
+    HOLD_BYTES = 24,
+    PURSE_BYTES = 8 + 4 + USED_BYTES + 1, /* and the holds */
+};
+
+/* Every bet reads and writes a purse, so it is done on bare memory, in one piece. */
+static uint64_t load_le(const uint8_t *at)
 {
-    struct cursor in = cursor_over(value);
-    int kind, period;
+    uint64_t v = 0;
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        v |= (uint64_t)at[i] << (8 * i);
+    }
+    return v;
+}
+
+static void store_le(uint8_t *at, uint64_t v)
+{
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        at[i] = (uint8_t)(v >> (8 * i));
+    }
+}
+
+static int bad_purse(struct fault *fault)
+{
+    return state_damaged(fault, "balance of", slice_of("a player"));
+}
+
+static int decode_holds(const uint8_t *at, size_t len, struct purse *p, struct fault *fault)
+{
     uint8_t i;
 
-    p->balance_minor = (int64_t)cursor_u64(&in);
-    if (in.left == 0 && !in.failed) {
+    if (p->n_holds > HOLDS_MAX || len != (size_t)HOLD_BYTES * p->n_holds) {
+        return bad_purse(fault);
+    }
+    for (i = 0; i < p->n_holds; i++, at += HOLD_BYTES) {
+        p->holds[i] = (struct active_hold){load_le(at), (int64_t)load_le(at + 8), load_le(at + 16)};
+    }
+    return 0;
+}
+
+int purse_decode(struct slice value, struct purse *p, struct fault *fault)
+{
+    const uint8_t *at = (const uint8_t *)value.base;
+    int kind, period;
+
+    if (value.len < 8) {
+        return bad_purse(fault);
+    }
+    p->balance_minor = (int64_t)load_le(at);
+    if (value.len == 8) {
         p->day = 0;
         p->n_holds = 0;
         memset(p->used, 0, sizeof p->used);
         return 0;
     }
-    p->day = cursor_u32(&in);
+    if (value.len < PURSE_BYTES) {
+        return bad_purse(fault);
+    }
+    p->day = (uint32_t)(at[8] | at[9] << 8 | at[10] << 16) | (uint32_t)at[11] << 24;
+    at += 12;
     for (kind = 0; kind < LIMIT_KINDS; kind++) {
-        for (period = 0; period < LIMIT_PERIODS; period++) {
-            p->used[kind][period] = (int64_t)cursor_u64(&in);
+        for (period = 0; period < LIMIT_PERIODS; period++, at += 8) {
+            p->used[kind][period] = (int64_t)load_le(at);
         }
     }
-    p->n_holds = cursor_u8(&in);
-    for (i = 0; i < p->n_holds && i < HOLDS_MAX; i++) {
-        p->holds[i].seq = cursor_u64(&in);
-        p->holds[i].amount_minor = (int64_t)cursor_u64(&in);
-        p->holds[i].expires_at_ms = cursor_u64(&in);
+    p->n_holds = *at;
+    return decode_holds(at + 1, value.len - PURSE_BYTES, p, fault);
+}
+
+static void encode_purse(const struct purse *p, struct bytes *out)
+{
+    uint8_t *at;
+    int kind, period;
+    uint8_t i;
+
+    bytes_clear(out);
+    bytes_reserve(out, PURSE_BYTES + (size_t)HOLD_BYTES * p->n_holds);
+    at = out->base;
+    store_le(at, (uint64_t)p->balance_minor);
+    for (i = 0; i < 4; i++) {
+        at[8 + i] = (uint8_t)(p->day >> (8 * i));
     }
-    return in.failed || in.left > 0 || p->n_holds > HOLDS_MAX
-               ? state_damaged(fault, "balance of", slice_of("a player"))
-               : 0;
+    at += 12;
+    for (kind = 0; kind < LIMIT_KINDS; kind++) {
+        for (period = 0; period < LIMIT_PERIODS; period++, at += 8) {
+            store_le(at, (uint64_t)p->used[kind][period]);
+        }
+    }
+    *at++ = p->n_holds;
+    for (i = 0; i < p->n_holds; i++, at += HOLD_BYTES) {
+        store_le(at, p->holds[i].seq);
+        store_le(at + 8, (uint64_t)p->holds[i].amount_minor);
+        store_le(at + 16, p->holds[i].expires_at_ms);
+    }
+    out->len = (size_t)(at - out->base);
 }
 
 static void settle(struct purse *p, uint64_t clock_ms)
@@ -183,24 +255,9 @@ void state_put_purse(struct state *s, struct slice player, struct currency *curr
     struct account a = {ACCOUNT_PLAYER, player};
     char buffer[STORE_KEY_MAX];
     struct slice code = {currency->code, currency->code_len};
-    int kind, period;
-    uint8_t i;
 
     currency->sum += (wide_sum)p->balance_minor - before_minor;
-    bytes_clear(&s->value);
-    bytes_append_u64(&s->value, (uint64_t)p->balance_minor);
-    bytes_append_u32(&s->value, p->day);
-    for (kind = 0; kind < LIMIT_KINDS; kind++) {
-        for (period = 0; period < LIMIT_PERIODS; period++) {
-            bytes_append_u64(&s->value, (uint64_t)p->used[kind][period]);
-        }
-    }
-    bytes_append_u8(&s->value, p->n_holds);
-    for (i = 0; i < p->n_holds; i++) {
-        bytes_append_u64(&s->value, p->holds[i].seq);
-        bytes_append_u64(&s->value, (uint64_t)p->holds[i].amount_minor);
-        bytes_append_u64(&s->value, p->holds[i].expires_at_ms);
-    }
+    encode_purse(p, &s->value);
     state_put(s, TABLE_BALANCE, balance_key(a, code, buffer));
 }
 
