@@ -208,16 +208,16 @@ struct command {
     /* Lists at the end, so that what has none need not clear them: see command_init. */
     uint8_t n_items;
     uint8_t n_limits;
-    struct command_item items[ITEMS_MAX];
-    struct limit_change limits[LIMIT_CHANGES_MAX];
     struct slice currencies[CURRENCIES_PER_PLAYER];
     struct slice ip_allow[IP_ALLOW_MAX]; /* each 1 to CIDR_TEXT_MAX of `0-9 a-f A-F . : /` */
+    struct command_item items[ITEMS_MAX];
+    struct limit_change limits[LIMIT_CHANGES_MAX];
 };
 
 /* Clears all but the lists, whose counts become zero: a bet has none of them. */
 static inline void command_init(struct command *c)
 {
-    memset(c, 0, offsetof(struct command, items));
+    memset(c, 0, offsetof(struct command, currencies));
 }
 
 /* Well formed: every field that the type needs is there and valid, and none that it does not know.
