@@ -354,6 +354,21 @@ static void every_parameter_is_described(void **state)
     }
 }
 
+static void every_refusal_of_the_ledger_is_described(void **state)
+{
+    struct book *b = *state;
+    yaml_node_t *responses = get(b, get(b, b->root, "components"), "responses");
+    const char *text = text_of(get(b, get(b, responses, "Problem"), "description"));
+    unsigned v;
+
+    for (v = 0; v < 256; v++) {
+        if (verdict_known(v) && !verdict_is_success((enum verdict)v) &&
+            strstr(text, verdict_code((enum verdict)v)) == NULL) {
+            fail_msg("%s is not described", verdict_code((enum verdict)v));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +377,7 @@ int main(void)
         cmocka_unit_test(the_ids_in_paths_are_described),
         cmocka_unit_test(every_field_is_described),
         cmocka_unit_test(every_parameter_is_described),
+        cmocka_unit_test(every_refusal_of_the_ledger_is_described),
     };
 
     return cmocka_run_group_tests(tests, open_book, close_book);
