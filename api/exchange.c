@@ -52,6 +52,7 @@ bool exchange_has_credentials(const struct exchange *x)
 
 int exchange_authenticate(struct exchange *x)
 {
+    struct gate_view view;
     struct claim claim = {
         .authorization = x->headers.authorization,
         .key = x->headers.key,
@@ -67,6 +68,8 @@ int exchange_authenticate(struct exchange *x)
             },
     };
 
+    gate_view(x->api->gate, &view);
+    x->directory_version = view.directory_version;
     return credentials_check(x->api->credentials, &claim, x->timeout_ms, &x->who, &x->problem);
 }
 

@@ -70,6 +70,7 @@ struct exchange {
     int route;                          /* index of the route, or -1 */
     char ids[PATH_IDS_MAX][ID_MAX + 1]; /* the path's {...}, decoded and valid */
     struct principal who;               /* ROLE_NONE on routes that need no credentials */
+    uint64_t directory_version;         /* of the keys, before `who` was found among them */
     unsigned timeout_ms;
     json_t *json; /* the body; NULL on routes without one, or when an optional one is absent */
 

@@ -1,9 +1,10 @@
 /* The ledger as server-sent events: every entry from a seq on, and then each as it is applied.
  *
  * An event is `id: SEQ`, `data: ` and the entry as GET /v1/ledger has it. It comes from this node's
- * own applied state, which holds only what a majority has; so a stream has no gaps, never goes back
- * and ends only when the client leaves or the node stops. A client that comes back says where it
- * was by the header Last-Event-ID (browsers do that themselves). */
+ * own applied state, which holds only what a majority has; so a stream has no gaps and never goes
+ * back. It ends when the client leaves, when the node stops, and when any key or policy changes: a
+ * disabled key must not go on listening. A client that comes back says where it was by the header
+ * Last-Event-ID (browsers do that themselves). */
 #include <stdio.h>
 #include <time.h>
 
@@ -54,13 +55,16 @@ static int read_page(struct exchange *x, uint64_t from)
     return more < 0 ? -1 : n;
 }
 
-/* The next events, if there are any: how many, or -1 when the client is gone. */
+/* The next events, if there are any: how many, or -1 when the stream is to end. */
 static int send_page(struct exchange *x, const struct sink *sink, uint64_t from)
 {
     struct gate_view view;
     int n;
 
     gate_view(x->api->gate, &view);
+    if (view.directory_version != x->directory_version) {
+        return -1; /* a key has changed, perhaps this one: the client comes back and shows it */
+    }
     if (view.applied_seq < from) {
         return 0;
     }

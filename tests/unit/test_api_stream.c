@@ -7,10 +7,11 @@ struct listener {
     CURL *curl;
     struct curl_slist *headers;
     struct bytes text;
-    uint64_t from;    /* the first id that may come */
-    uint64_t last;    /* the last id that came */
-    uint64_t until;   /* 0: never */
-    uint64_t post_at; /* on this id, another call makes one more entry */
+    uint64_t from;       /* the first id that may come */
+    uint64_t last;       /* the last id that came */
+    uint64_t until;      /* 0: never */
+    uint64_t post_at;    /* on this id, another call makes one more entry */
+    uint64_t disable_at; /* on this id, the key that listens is disabled */
     bool in_order;
     atomic_bool heard; /* anything at all */
     CURLcode result;
@@ -57,6 +58,12 @@ static size_t on_data(char *data, size_t size, size_t n, void *context)
     if (l->post_at != 0 && l->last >= l->post_at) {
         l->post_at = 0;
         rig_deposit(l->rig, "while-it-runs", "1");
+    }
+    if (l->disable_at != 0 && l->last >= l->disable_at) {
+        l->disable_at = 0;
+        l->rig->key = "operator";
+        rig_send_text(l->rig, "PATCH", "/v1/keys/auditor", "{\"disabled\":true}");
+        rig_deposit(l->rig, "unheard", "1");
     }
     return l->until != 0 && l->last >= l->until ? 0 : size * n;
 }
@@ -130,6 +137,25 @@ static void every_entry_comes_once_and_then_live(void **state)
     l.until = 251;
     assert_int_equal(curl_easy_perform(l.curl), CURLE_WRITE_ERROR);
     assert_true(l.in_order);
+    listener_close(&l);
+}
+
+/* A key that listens and is disabled meanwhile does not hear another entry. */
+static void a_stream_ends_when_keys_change(void **state)
+{
+    struct rig *r = rig_of(state);
+    struct listener l;
+
+    deposit_many(r, 3);
+    listener_open(&l, r, "", NULL);
+    l.disable_at = 3;
+    assert_int_equal(curl_easy_perform(l.curl), CURLE_OK);
+    assert_true(l.in_order);
+    assert_int_equal(l.last, 3);
+    listener_close(&l);
+    listener_open(&l, r, "", NULL);
+    assert_int_equal(curl_easy_perform(l.curl), CURLE_OK);
+    assert_int_equal(l.last, 0);
     listener_close(&l);
 }
 
@@ -212,6 +238,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_open, rig_close)
     const struct CMUnitTest tests[] = {
         TEST(every_entry_comes_once_and_then_live),
+        TEST(a_stream_ends_when_keys_change),
         TEST(what_is_asked_wrongly_is_refused),
         TEST(streams_are_bounded_and_end_with_the_server),
     };
