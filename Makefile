@@ -207,11 +207,12 @@ sim-mutants: ## the simulator against deliberate bugs: each must be found
 	    $(BUILD)/mutants/tests/sim/sim
 	@$(BUILD)/mutants/tests/sim/sim --mutants $(if $(SEEDS),--seeds $(SEEDS)) --jobs $(JOBS)
 
-asan: ## unit tests, scenarios and fuzz corpora under ASan and UBSan
+asan: ## unit tests, scenarios, model and fuzz corpora under ASan and UBSan
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/asan SANITIZE=address,undefined \
 	    tests $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(FUZZ_TARGETS:=.replay))
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined unit
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined scenarios
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined model N=20000
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined fuzz-regress
 
 tsan: ## unit tests under TSan
