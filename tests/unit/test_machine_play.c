@@ -225,13 +225,123 @@ static void test_rounds_far_away(void **state)
     bytes_release(&out);
 }
 
+static void at(struct fixture *f, uint64_t time_ms, struct command c, enum verdict verdict)
+{
+    f->time_ms = time_ms - 1; /* the fixture counts one up */
+    apply(f, c);
+    assert_int_equal(f->outcome.verdict, verdict);
+}
+
+static struct command bet(const char *id, int64_t units)
+{
+    return money(COMMAND_BET, "demo", id, "alice", "EUR", units);
+}
+
+static struct command update(enum player_status status, uint64_t until_ms)
+{
+    return (struct command){.type = COMMAND_PLAYER_UPDATE,
+                            .player = slice_of("alice"),
+                            .sets = SET_STATUS,
+                            .status = status,
+                            .until_ms = until_ms};
+}
+
+static struct command stake_limit(int64_t units)
+{
+    struct command c = {.type = COMMAND_PLAYER_UPDATE, .player = slice_of("alice"), .n_limits = 1};
+
+    c.limits[0] = (struct limit_change){
+        .kind = LIMIT_STAKE, .currency = slice_of("EUR"), .amount = whole(units)};
+    return c;
+}
+
+/* What ends at an instant has ended at that very millisecond, and not one before. */
+static void test_instants(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t token[SECRET_HASH_BYTES] = {1};
+    struct command c = money(COMMAND_WITHDRAW, "bank", "x1", "alice", "EUR", 50);
+
+    c.gateway = slice_of("bank");
+    c.expires_s = 1;
+    at(f, 10000, c, VERDICT_APPLIED);
+    at(f, 10999, bet("b1", 51), VERDICT_INSUFFICIENT_FUNDS);
+    at(f, 11000, bet("b2", 51), VERDICT_APPLIED);
+
+    c = create(COMMAND_SESSION_OPEN, "s1");
+    c.player = slice_of("alice");
+    c.principal = slice_of("demo");
+    c.token_hash = token;
+    c.ttl_s = 1;
+    at(f, 20000, c, VERDICT_APPLIED);
+    c = bet("b3", 1);
+    c.session = slice_of("s1");
+    at(f, 20999, c, VERDICT_APPLIED);
+    c.id = slice_of("b4");
+    at(f, 21000, c, VERDICT_SESSION_EXPIRED);
+
+    at(f, 30000, update(PLAYER_BLOCKED, 31000), VERDICT_APPLIED);
+    at(f, 30999, bet("b5", 1), VERDICT_PLAYER_BLOCKED);
+    at(f, 31000, bet("b6", 1), VERDICT_APPLIED);
+
+    at(f, MS_PER_DAY, stake_limit(1), VERDICT_APPLIED); /* a day's first instant */
+    at(f, MS_PER_DAY + 1, stake_limit(2), VERDICT_APPLIED);
+    at(f, 2 * (uint64_t)MS_PER_DAY, bet("b7", 2), VERDICT_LIMIT_REACHED);
+    at(f, 2 * (uint64_t)MS_PER_DAY + 1, bet("b8", 2), VERDICT_APPLIED);
+    at(f, 3 * (uint64_t)MS_PER_DAY - 1, bet("b9", 1), VERDICT_LIMIT_REACHED);
+    at(f, 3 * (uint64_t)MS_PER_DAY, bet("b10", 1), VERDICT_APPLIED);
+}
+
+/* What is closed is closed as of the first time. */
+static void test_closed_once(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t token[SECRET_HASH_BYTES] = {1};
+    struct command c = create(COMMAND_SESSION_OPEN, "s1");
+    struct round round;
+    uint64_t closed_at_ms, closed_by;
+
+    c.player = slice_of("alice");
+    c.token_hash = token;
+    c.ttl_s = 60;
+    apply(f, c);
+    c = create(COMMAND_SESSION_CLOSE, "s1");
+    apply(f, c);
+    closed_at_ms = f->outcome.session.closed_at_ms;
+    assert_int_equal(closed_at_ms, f->time_ms);
+    apply(f, c);
+    assert_int_equal(f->outcome.session.closed_at_ms, closed_at_ms);
+
+    one_round(f, 1, true);
+    closed_by = machine_sequence(f->machine);
+    closed_at_ms = f->time_ms;
+    one_round(f, 2, true);
+    c = (struct command){.type = COMMAND_ROUND_CLOSE,
+                         .principal = slice_of("demo"),
+                         .id = slice_of("c1"),
+                         .player = slice_of("alice"),
+                         .round = slice_of("r00001")};
+    apply(f, c);
+    assert_int_equal(f->outcome.verdict, VERDICT_APPLIED);
+    assert_int_equal(state_round(&f->machine->state, slice_of("demo"), slice_of("alice"),
+                                 slice_of("r00001"), &round, &f->fault),
+                     1);
+    assert_int_equal(round.closed_by, closed_by);
+    assert_int_equal(round.closed_at_ms, closed_at_ms);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_periods), cmocka_unit_test(test_use_is_bounded),
-        TEST(test_old_store),           TEST(test_many_items),
-        TEST(test_many_limits),         TEST(test_rounds_far_away),
+        cmocka_unit_test(test_periods),
+        cmocka_unit_test(test_use_is_bounded),
+        TEST(test_old_store),
+        TEST(test_many_items),
+        TEST(test_many_limits),
+        TEST(test_rounds_far_away),
+        TEST(test_instants),
+        TEST(test_closed_once),
     };
 #undef TEST
 
