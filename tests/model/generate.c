@@ -109,8 +109,8 @@ void generator_command(struct generator *g, struct command *c)
         {COMMAND_ATOMIC, g->atomic, generator_atomic},
         {COMMAND_ROUND_CLOSE, g->round_closes, generator_round_close},
         {COMMAND_WITHDRAW, g->holds, generator_withdraw},
-        {COMMAND_WITHDRAW_CONFIRM, g->holds / 2, generator_end_hold},
-        {COMMAND_WITHDRAW_CANCEL, g->holds / 3, generator_end_hold},
+        {COMMAND_WITHDRAW_CONFIRM, g->hoards ? 20 : g->holds / 2, generator_end_hold},
+        {COMMAND_WITHDRAW_CANCEL, g->hoards ? 20 : g->holds / 3, generator_end_hold},
         {COMMAND_SESSION_OPEN, g->session_commands, generator_session_open},
         {COMMAND_SESSION_CLOSE, g->session_commands / 4, generator_session_use},
         {COMMAND_SESSION_ROTATE, g->session_commands / 4, generator_session_use},
@@ -267,9 +267,14 @@ static void character(struct generator *g, size_t n)
     g->atomic = chance_below(&g->chance, 2) * chance_below(&g->chance, 300);
     g->round_closes = chance_below(&g->chance, 2) * chance_below(&g->chance, 60);
     g->holds = chance_below(&g->chance, 2) * chance_below(&g->chance, 150);
-    g->holds = generator_percent(g, 5) ? 1000 : g->holds;
     g->session_commands = chance_below(&g->chance, 2) * chance_below(&g->chance, 100);
     g->updates = chance_below(&g->chance, 2) * chance_below(&g->chance, 40);
+    g->hoards = generator_percent(g, 6);
+    if (g->hoards) {
+        g->holds = 1000;
+        g->players = 1 + chance_below(&g->chance, 2);
+        g->currencies = 1 + chance_below(&g->chance, 2);
+    }
     g->time_ms = 1700000000000u + (chance_next(&g->chance) >> 28);
 }
 

@@ -18,6 +18,7 @@ struct generator {
     unsigned huge_percent;   /* amounts near what an int64 holds */
     unsigned commands_per_entry;
     unsigned checkpoint_every, reopen_every;
+    bool hoards;               /* withdrawals that stay: until a player has too many */
     unsigned rounds, sessions; /* how many names of them */
     unsigned wins, deposits, atomic, round_closes, holds, session_commands, updates; /* weights */
 

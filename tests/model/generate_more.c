@@ -98,7 +98,7 @@ void generator_withdraw(struct generator *g, struct command *c)
     if (generator_percent(g, 50)) { /* many small ones fit */
         c->amount = (struct decimal){1, 0};
     }
-    c->expires_s = lives_s[chance_below(&g->chance, 6)];
+    c->expires_s = g->hoards ? HOLD_EXPIRES_S_MAX : lives_s[chance_below(&g->chance, 6)];
     generator_instant(g, 1000 * (uint64_t)c->expires_s);
 }
 
