@@ -155,9 +155,11 @@ struct command {
     /* Withdraw: principal, id, player, currency, amount, gateway, expires_s: holds the amount.
      * Confirm: principal, original (the withdraw's id), amount or none for all of it: moves it to
      * the gateway, the rest is free again. Cancel: principal, original. Both have no id of their
-     * own: each happens once for a withdrawal.
+     * own: each happens once for a withdrawal. {0, 0} is no amount, so all of it: whoever was sent
+     * a zero refuses it before.
      *
-     * Round close: principal, id, player, round.
+     * Round close: principal, id, player, round. A round is opened by the first applied bet or win
+     * that names it; a bet that is refused opens none.
      *
      * Atomic: principal, player, currency, items, and as needed round, game, session, close_round
      * (with round), dry_run, and id: the call's own name. Items have ids of their own, all

@@ -19,7 +19,7 @@ enum query_type {
     QUERY_KEY = 5,         /* name: the key, its principal and that one's policy */
     QUERY_HEAD = 6,        /* last seq and its hash */
     QUERY_ROUNDS = 7,      /* principal, player or all, limit; after (name = player, id = round), or
-                              from the first: open rounds in the order of player and round */
+                              from the first: open rounds, in the table's own order */
     QUERY_SESSION = 8,     /* name: the session */
     QUERY_PLAYER = 9,      /* player: status and limits */
     QUERY_PRINCIPAL = 10,  /* name: role, disabled, policy */
