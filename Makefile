@@ -75,8 +75,9 @@ BENCHES         := $(call programs,tests/bench/bench_*.c)
 FUZZ_TARGETS    := $(call programs,tests/fuzz/fuzz_*.c)
 SIM             := $(BUILD)/tests/sim/sim
 SCENARIOS       := $(BUILD)/tests/scenarios/runner
+MODEL           := $(BUILD)/tests/model/model
 
-.PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios sim \
+.PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
         sim-guards sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
 .SECONDARY:
 
@@ -116,7 +117,12 @@ TEST_ARCHIVES := $(SIM_ARCHIVE) $(ROOMS_ARCHIVE)
 $(UNIT_TESTS): %: %.o $(UNIT_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
+$(BUILD)/tests/unit/test_api_openapi: LIBS += -lyaml
+
 $(SCENARIOS): $(call objects,tests/scenarios) $(TEST_ARCHIVES)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(MODEL): $(call objects,tests/model) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
@@ -132,6 +138,9 @@ $(FUZZ_TARGETS:=.replay): %.replay: %.o $(BUILD)/tests/fuzz/replay_main.o $(TEST
 # ... and with libFuzzer (clang).
 $(FUZZ_TARGETS:=.fuzz): %.fuzz: %.o $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(filter-out -fsanitize=%,$(LDFLAGS)) -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
+
+# The assembler takes the API's reference into the program.
+$(BUILD)/api/openapi.o: api/openapi.yaml
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
 
@@ -168,13 +177,14 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory tidy
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory scenarios
+	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory sim-guards
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
 	@echo "check: all suites passed"
 
-tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
+tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
        $(if $(wildcard tests/sim/main.c tests/sim/sim_main.c),$(SIM))
 
 tidy: ## style and structure: format, include directions, banned calls, lengths
@@ -185,6 +195,10 @@ unit: $(UNIT_TESTS) ## the unit tests
 
 scenarios: $(SCENARIOS) ## the ledger's rules as tables: tests/scenarios/*.txt
 	@$(SCENARIOS) $(sort $(wildcard tests/scenarios/*.txt)) | sed '$$s/^/scenarios: /'
+
+# SEED=n: other commands; EPISODE=n: only that part of them
+model: $(MODEL) ## the engine against a naive model of the contract: N=commands SEED=n
+	@$(MODEL) $(or $(N),200000) $(or $(SEED),1) $(EPISODE)
 
 # SEED=n or SEEDS=a..b
 sim: $(SIM) ## the simulator: SEED=n shows one run, SEEDS=a..b checks many
@@ -199,11 +213,12 @@ sim-mutants: ## the simulator against deliberate bugs: each must be found
 	    $(BUILD)/mutants/tests/sim/sim
 	@$(BUILD)/mutants/tests/sim/sim --mutants $(if $(SEEDS),--seeds $(SEEDS)) --jobs $(JOBS)
 
-asan: ## unit tests, scenarios and fuzz corpora under ASan and UBSan
+asan: ## unit tests, scenarios, model and fuzz corpora under ASan and UBSan
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/asan SANITIZE=address,undefined \
 	    $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNIT_TESTS) $(SCENARIOS) $(FUZZ_TARGETS:=.replay))
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined unit
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined scenarios
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined model N=20000
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined fuzz-regress
 
 tsan: ## unit tests under TSan

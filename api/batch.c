@@ -7,23 +7,32 @@
 
 #include "api/commands.h"
 #include "api/handlers.h"
-#include "api/render.h"
 
 enum { BATCH_MAX = 8192 };
 
 static int read_type(json_t *item, enum command_type *type, struct problem *problem)
 {
-    static const enum command_type types[] = {COMMAND_BET, COMMAND_WIN, COMMAND_ROLLBACK};
+    static const struct {
+        const char *name;
+        enum command_type type;
+    } types[] = {
+        {"bet", COMMAND_BET},
+        {"win", COMMAND_WIN},
+        {"rollback", COMMAND_ROLLBACK},
+        {"round_close", COMMAND_ROUND_CLOSE},
+        {"transaction", COMMAND_ATOMIC},
+    };
     const char *text = json_string_value(json_object_get(item, "type"));
     size_t i;
 
     for (i = 0; text != NULL && i < sizeof types / sizeof *types; i++) {
-        if (strcmp(text, command_type_name(types[i])) == 0) {
-            *type = types[i];
+        if (strcmp(text, types[i].name) == 0) {
+            *type = types[i].type;
             return 0;
         }
     }
-    return problem_set(problem, PROBLEM_MALFORMED, "type: expected bet, win or rollback");
+    return problem_set(problem, PROBLEM_MALFORMED,
+                       "type: expected bet, win, rollback, round_close or transaction");
 }
 
 /* Reads an item and appends its frame. Gives the same problem for the same item every time. */
@@ -44,19 +53,21 @@ static int read_item(struct exchange *x, json_t *item, uint64_t origin, struct b
     return commands_append(&c, frames, problem);
 }
 
-static void write_outcome(struct exchange *x, const struct outcome *o)
+static int write_outcome(struct exchange *x, struct outcome *o)
 {
     struct problem problem;
+    int result = 0;
 
     writer_open_map(&x->w);
     if (verdict_is_success(o->verdict)) {
         writer_put_u64(&x->w, "status", 200);
-        render_transaction(&x->w, &o->record, o->replayed, o->balance_now_minor);
+        result = commands_render(&x->w, o, &x->problem);
     } else {
         problem_of_outcome(&problem, o);
         problem_write(&problem, &x->w);
     }
     writer_close_map(&x->w);
+    return result;
 }
 
 /* The problems of malformed items are not kept (there may be thousands): they are found again. */
@@ -103,7 +114,9 @@ static int write_results(struct exchange *x, json_t *items, const bool *sent,
             outcome_decode(frame.base, frame.len, &outcome, &fault) != 0) {
             return problem_set(&x->problem, PROBLEM_INTERNAL, "%s", fault.text);
         }
-        write_outcome(x, &outcome);
+        if (write_outcome(x, &outcome) != 0) {
+            return -1;
+        }
     }
     writer_close_list(&x->w);
     writer_close_map(&x->w);

@@ -76,7 +76,7 @@ int handle_cluster(struct exchange *x)
         return -1;
     }
     gate_view(x->api->gate, &view);
-    render_time(s.clock_ms, clock);
+    time_render(s.clock_ms, clock);
     writer_open_map(w);
     writer_put_u64(w, "node", s.node_id);
     writer_put_string(w, "state", s.state);

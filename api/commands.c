@@ -1,8 +1,19 @@
 #include "api/commands.h"
 
-#define MONEY_FIELDS                                                                               \
+#include <assert.h>
+
+#include "api/render.h"
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+#define WHO_FIELDS                                                                                 \
     {"id", FIELD_ID, offsetof(struct command, id), true},                                          \
-        {"player", FIELD_ID, offsetof(struct command, player), true},                              \
+    {                                                                                              \
+        "player", FIELD_ID, offsetof(struct command, player), true                                 \
+    }
+
+#define MONEY_FIELDS                                                                               \
+    WHO_FIELDS,                                                                                    \
     {                                                                                              \
         "currency", FIELD_ID, offsetof(struct command, currency), true                             \
     }
@@ -10,8 +21,9 @@
 #define PLAY_FIELDS                                                                                \
     {"round", FIELD_ID, offsetof(struct command, round), false},                                   \
         {"game", FIELD_ID, offsetof(struct command, game), false},                                 \
+        {"session", FIELD_ID, offsetof(struct command, session), false},                           \
     {                                                                                              \
-        "session", FIELD_ID, offsetof(struct command, session), false                              \
+        "dry_run", FIELD_BOOL, offsetof(struct command, dry_run), false                            \
     }
 
 /* `type` comes last in each table: it is there only in a batch. */
@@ -39,6 +51,7 @@ static const struct field win_fields[] = {
 static const struct field rollback_fields[] = {
     MONEY_FIELDS,
     {"original", FIELD_ID, offsetof(struct command, original), true},
+    {"dry_run", FIELD_BOOL, offsetof(struct command, dry_run), false},
     TYPE_FIELD,
 };
 
@@ -49,32 +62,71 @@ static const struct field deposit_fields[] = {
     TYPE_FIELD,
 };
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
+static const struct field withdraw_fields[] = {
+    MONEY_FIELDS,
+    {"amount", FIELD_AMOUNT, offsetof(struct command, amount), true},
+    {"gateway", FIELD_ID, offsetof(struct command, gateway), true},
+    {"expires_s", FIELD_EXPIRES, offsetof(struct command, expires_s), false},
+    TYPE_FIELD,
+};
+
+static const struct field round_close_fields[] = {
+    WHO_FIELDS,
+    {"round", FIELD_ID, offsetof(struct command, round), true},
+    TYPE_FIELD,
+};
+
+static const struct field atomic_fields[] = {
+    MONEY_FIELDS,
+    PLAY_FIELDS,
+    {"items", FIELD_ITEMS, 0, true},
+    {"close_round", FIELD_BOOL, offsetof(struct command, close_round), false},
+    TYPE_FIELD,
+};
+
+static const struct {
+    enum command_type type;
+    const struct field *fields;
+    size_t n;
+} money_types[] = {
+    {COMMAND_BET, bet_fields, COUNT(bet_fields)},
+    {COMMAND_WIN, win_fields, COUNT(win_fields)},
+    {COMMAND_ROLLBACK, rollback_fields, COUNT(rollback_fields)},
+    {COMMAND_DEPOSIT, deposit_fields, COUNT(deposit_fields)},
+    {COMMAND_WITHDRAW, withdraw_fields, COUNT(withdraw_fields)},
+    {COMMAND_ROUND_CLOSE, round_close_fields, COUNT(round_close_fields)},
+    {COMMAND_ATOMIC, atomic_fields, COUNT(atomic_fields)},
+};
+
+static int check_money(const struct command *c, const struct principal *who,
+                       struct problem *problem)
+{
+    if ((c->type == COMMAND_DEPOSIT || c->type == COMMAND_WITHDRAW) && who->role == ROLE_GATEWAY &&
+        !slice_is(c->gateway, who->name)) {
+        return problem_set(problem, PROBLEM_FORBIDDEN, "A gateway acts for itself only.");
+    }
+    if (c->close_round && c->round.len == 0) {
+        return problem_set(problem, PROBLEM_MALFORMED, "close_round: which round?");
+    }
+    return 0;
+}
 
 int commands_read_money(json_t *json, enum command_type type, bool in_batch,
                         const struct principal *who, struct command *c, struct problem *problem)
 {
-    const struct field *fields = bet_fields;
-    size_t n = COUNT(bet_fields);
+    size_t i = 0;
 
-    if (type == COMMAND_WIN) {
-        fields = win_fields;
-        n = COUNT(win_fields);
-    } else if (type == COMMAND_ROLLBACK) {
-        fields = rollback_fields;
-        n = COUNT(rollback_fields);
-    } else if (type == COMMAND_DEPOSIT) {
-        fields = deposit_fields;
-        n = COUNT(deposit_fields);
+    while (money_types[i].type != type) {
+        i++;
+        assert(i < COUNT(money_types));
     }
-    *c = (struct command){.type = type, .principal = slice_of(who->name)};
-    if (fields_read(json, fields, in_batch ? n : n - 1, c, problem) != 0) {
+    command_init(c);
+    c->type = type;
+    c->principal = slice_of(who->name);
+    if (fields_read(json, money_types[i].fields, money_types[i].n - !in_batch, c, problem) != 0) {
         return -1;
     }
-    if (type == COMMAND_DEPOSIT && who->role == ROLE_GATEWAY && !slice_is(c->gateway, who->name)) {
-        return problem_set(problem, PROBLEM_FORBIDDEN, "A gateway deposits for itself only.");
-    }
-    return 0;
+    return check_money(c, who, problem);
 }
 
 int commands_append(const struct command *c, struct bytes *frames, struct problem *problem)
@@ -122,4 +174,28 @@ int commands_run(struct exchange *x, struct command *c, struct ticket **held,
 failed:
     ticket_release(t);
     return -1;
+}
+
+int commands_render(struct writer *w, struct outcome *o, struct problem *problem)
+{
+    struct outcome item;
+    struct fault fault;
+    int more;
+
+    if (o->n_items == 0) {
+        render_transaction(w, o);
+        return 0;
+    }
+    if (o->dry_run) {
+        writer_put_bool(w, "dry_run", true);
+    }
+    writer_key(w, "transactions");
+    writer_open_list(w);
+    while ((more = outcome_next(o, &item, &fault)) == 1) {
+        writer_open_map(w);
+        render_transaction(w, &item);
+        writer_close_map(w);
+    }
+    writer_close_list(w);
+    return more == 0 ? 0 : problem_set(problem, PROBLEM_INTERNAL, "%s", fault.text);
 }

@@ -6,7 +6,8 @@
 #include "api/exchange.h"
 #include "api/fields.h"
 
-/* Reads a bet, win, rollback or deposit for this principal. `in_batch`: a field `type` stands
+/* Reads a bet, win, rollback, deposit, withdrawal, the close of a round or an atomic transaction
+ * for this principal. `in_batch`: a field `type` stands
  * beside the others (the caller has read it). The command borrows from the JSON and the principal.
  * 0, or -1 with the problem. Pure but for `origin`, which is the caller's. */
 int commands_read_money(json_t *json, enum command_type type, bool in_batch,
@@ -19,5 +20,9 @@ int commands_append(const struct command *c, struct bytes *frames, struct proble
  * -1 with the problem, also when the outcome is a refusal. */
 int commands_run(struct exchange *x, struct command *c, struct ticket **held,
                  struct outcome *outcome);
+
+/* Writes the members of what an applied outcome of money answers: a transaction, or `transactions`.
+ * 0, or -1 with the problem. */
+int commands_render(struct writer *w, struct outcome *o, struct problem *problem);
 
 #endif

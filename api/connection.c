@@ -115,6 +115,14 @@ static int read_headers(const struct mg_request_info *ri, struct exchange *x, st
             x->headers.accept = value;
         } else if (strcasecmp(name, "Florin-Timeout-Ms") == 0) {
             x->headers.timeout = value;
+        } else if (strcasecmp(name, "Florin-Key") == 0) {
+            x->headers.key = value;
+        } else if (strcasecmp(name, "Florin-Timestamp") == 0) {
+            x->headers.timestamp = value;
+        } else if (strcasecmp(name, "Florin-Signature") == 0) {
+            x->headers.signature = value;
+        } else if (strcasecmp(name, "Last-Event-ID") == 0) {
+            x->headers.last_event_id = value;
         } else if (strcasecmp(name, "Connection") == 0) {
             connection = value;
         } else if (strcasecmp(name, "Expect") == 0) {
@@ -204,15 +212,26 @@ static void drain(struct mg_connection *conn, struct worker *w,
     } while (n > 0 && total < DRAIN_MAX && now_us() < until);
 }
 
-static void send_answer(struct mg_connection *conn, struct exchange *x, struct worker *w, bool head,
+static bool write_piece(void *conn, const void *data, size_t len)
+{
+    return mg_write(conn, data, len) == (int)len;
+}
+
+static void send_answer(struct mg_connection *conn, struct exchange *x, struct worker *w,
                         bool keep_alive)
 {
+    const struct sink sink = {write_piece, conn};
+
+    keep_alive = keep_alive && x->stream == NULL;
     bytes_clear(&w->wire);
-    exchange_render(x, head, keep_alive, &w->wire);
+    exchange_render(x, keep_alive, &w->wire);
     if (!keep_alive) {
         mg_disable_connection_keep_alive(conn);
     }
     mg_write(conn, w->wire.base, w->wire.len); /* one write: one packet, where it fits */
+    if (x->stream != NULL) {
+        x->stream(x, &sink);
+    }
 }
 
 int connection_serve(struct mg_connection *conn, struct worker *w, const struct api *api,
@@ -223,11 +242,12 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     struct exchange x;
     uint64_t began = now_us();
     bool received = false;
-    bool head = strcmp(ri->request_method, "HEAD") == 0;
     int status;
 
     exchange_init(&x, api, &w->out);
-    x.method = head ? "GET" : ri->request_method;
+    x.head = strcmp(ri->request_method, "HEAD") == 0;
+    x.method = x.head ? "GET" : ri->request_method;
+    x.remote = ri->remote_addr;
     x.path = ri->local_uri_raw;
     x.query = ri->query_string;
 
@@ -247,7 +267,7 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     } else {
         routes_answer(&x);
     }
-    send_answer(conn, &x, w, head, framing.keep_alive);
+    send_answer(conn, &x, w, framing.keep_alive);
     if (!received && x.status == 413 && !framing.expects_continue) {
         drain(conn, w, limits);
     }
@@ -277,7 +297,7 @@ void connection_refuse(struct mg_connection *conn, struct worker *w, const struc
     }
     x.problem.status = status;
     exchange_fail(&x);
-    send_answer(conn, &x, w, false, false);
+    send_answer(conn, &x, w, false);
     metrics_count(api->metrics, -1, x.status, 0);
     tidy(&w->out);
     tidy(&w->wire);

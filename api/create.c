@@ -98,9 +98,11 @@ enum { KEY_RANDOM_BYTES = 8, SECRET_RANDOM_BYTES = 32 };
 struct key_request {
     struct command command;
     struct slice secret;
+    uint8_t hash[SECRET_HASH_BYTES];
+    uint8_t sealed[SEALED_MAX];
 };
 
-static void write_key(struct exchange *x, const struct key_request *k)
+static void write_credential(struct exchange *x, const struct key_request *k)
 {
     struct bytes credential;
 
@@ -108,18 +110,46 @@ static void write_key(struct exchange *x, const struct key_request *k)
     bytes_append(&credential, k->command.name.base, k->command.name.len);
     bytes_append_u8(&credential, '.');
     bytes_append(&credential, k->secret.base, k->secret.len);
-
-    writer_put_text(&x->w, "key", k->command.name);
-    writer_put_text(&x->w, "principal", k->command.principal);
-    writer_put_string(&x->w, "role", role_name(k->command.role));
-    writer_put_text(&x->w, "secret", k->secret);
     writer_put_text(&x->w, "credential",
                     (struct slice){(const char *)credential.base, credential.len});
-    writer_close_map(&x->w);
     bytes_release(&credential);
 }
 
-/* The secret is answered this once; only its hash is kept. A client may bring both parts itself,
+static void write_key(struct exchange *x, const struct key_request *k)
+{
+    writer_put_text(&x->w, "key", k->command.name);
+    writer_put_text(&x->w, "principal", k->command.principal);
+    writer_put_string(&x->w, "role", role_name(k->command.role));
+    writer_put_string(&x->w, "kind", key_kind_name(k->command.key_kind));
+    writer_put_text(&x->w, "secret", k->secret);
+    if (k->command.key_kind == KEY_BEARER) { /* an hmac key's secret is never sent */
+        write_credential(x, k);
+    }
+    writer_close_map(&x->w);
+}
+
+/* A bearer key's secret is kept as its hash, an hmac key's sealed. */
+static int keep_secret(struct exchange *x, struct key_request *k)
+{
+    if (k->command.key_kind == KEY_BEARER) {
+        credential_hash(k->secret, k->hash);
+        k->command.secret_hash = k->hash;
+        return 0;
+    }
+    if (x->api->box_key == NULL) {
+        return problem_set(&x->problem, PROBLEM_UNAVAILABLE,
+                           "This node can't keep an hmac key's secret: it has no secret_box_file.");
+    }
+    if (k->secret.len > SIGNED_SECRET_MAX) {
+        return problem_set(&x->problem, PROBLEM_MALFORMED,
+                           "secret: an hmac key's has at most %d characters", SIGNED_SECRET_MAX);
+    }
+    k->command.sealed = (struct slice){(const char *)k->sealed,
+                                       signature_seal(x->api->box_key, k->secret, k->sealed)};
+    return 0;
+}
+
+/* The secret is answered this once. A client may bring both parts itself,
  * so that a set-up that is run twice ends with the keys that it has in its files. */
 int handle_key_create(struct exchange *x)
 {
@@ -128,12 +158,12 @@ int handle_key_create(struct exchange *x)
         {"role", FIELD_ROLE, offsetof(struct key_request, command.role), true},
         {"key", FIELD_ID, offsetof(struct key_request, command.name), false},
         {"secret", FIELD_SECRET, offsetof(struct key_request, secret), false},
+        {"kind", FIELD_KEY_KIND, offsetof(struct key_request, command.key_kind), false},
     };
     uint8_t random[KEY_RANDOM_BYTES + SECRET_RANDOM_BYTES];
     char key_text[2 * KEY_RANDOM_BYTES + 1];
     char secret_text[2 * SECRET_RANDOM_BYTES + 1];
-    uint8_t hash[SECRET_HASH_BYTES];
-    struct key_request k = {.command = {.type = COMMAND_KEY_CREATE, .secret_hash = hash}};
+    struct key_request k = {.command = {.type = COMMAND_KEY_CREATE}};
 
     if (fields_read(x->json, fields, COUNT(fields), &k, &x->problem) != 0) {
         return -1;
@@ -151,8 +181,7 @@ int handle_key_create(struct exchange *x)
     if (memchr(k.command.name.base, '.', k.command.name.len) != NULL) {
         return problem_set(&x->problem, PROBLEM_BAD_ID, "key: an id with a point can't be a key's");
     }
-    credential_hash(k.secret, hash);
-    if (create(x, &k.command) != 0) {
+    if (keep_secret(x, &k) != 0 || create(x, &k.command) != 0) {
         return -1;
     }
     write_key(x, &k);

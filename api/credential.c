@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "api/ask.h"
+#include "api/network.h"
 
 /* Slots are found by hash and simply overwritten: only keys that exist get in, so nobody can push
  * others out on purpose, and a lost slot costs one look-up. */
@@ -15,11 +16,24 @@ enum { SLOTS = 1024, SECRET_LEN_MAX = 256 };
 struct known_key {
     char id[ID_MAX + 1]; /* empty: a free slot */
     struct principal who;
-    uint8_t secret_hash[SECRET_HASH_BYTES];
+    enum key_kind kind;
+    uint8_t secret_hash[SECRET_HASH_BYTES]; /* bearer */
+    char secret[SIGNED_SECRET_MAX];         /* hmac; secret_len < 0: our box key does not open it */
+    int secret_len;
+
+    /* The principal's policy, as far as it is ours to enforce. */
+    bool principal_disabled;
+    uint32_t rate_per_s; /* 0: any */
+    struct network allowed[IP_ALLOW_MAX];
+    uint8_t n_allowed;
+    bool restricted; /* only from `allowed`, even when that is empty */
 };
 
 struct credentials {
     struct gate *gate;
+    struct limiter *limiter;
+    uint8_t box_key[BOX_KEY_BYTES];
+    bool has_box_key;
 
     pthread_rwlock_t lock; /* guards the next two */
     uint64_t version;      /* of the directory that the slots were read from */
@@ -32,15 +46,8 @@ struct credentials {
 
 enum { SECOND_NS = 1000000000, READ_COST_NS = SECOND_NS / UNKNOWN_KEYS_PER_SECOND };
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
-}
-
-struct credentials *credentials_new(struct gate *gate)
+struct credentials *credentials_new(struct gate *gate, struct limiter *limiter,
+                                    const uint8_t *box_key)
 {
     struct credentials *c = calloc(1, sizeof *c);
 
@@ -48,8 +55,13 @@ struct credentials *credentials_new(struct gate *gate)
         abort(); /* at start, with nothing to lose */
     }
     c->gate = gate;
+    c->limiter = limiter;
+    if (box_key != NULL) {
+        memcpy(c->box_key, box_key, sizeof c->box_key);
+        c->has_box_key = true;
+    }
     c->ration_ns = SECOND_NS;
-    c->ration_at_ns = now_ns();
+    c->ration_at_ns = limiter_now_ns();
     pthread_rwlock_init(&c->lock, NULL);
     pthread_mutex_init(&c->ration_lock, NULL);
     return c;
@@ -59,6 +71,7 @@ void credentials_free(struct credentials *c)
 {
     pthread_mutex_destroy(&c->ration_lock);
     pthread_rwlock_destroy(&c->lock);
+    sodium_memzero(c, sizeof *c); /* it holds secrets */
     free(c);
 }
 
@@ -110,7 +123,7 @@ static void remember(struct credentials *c, uint64_t version, const struct known
 /* One linearizable read for an unknown key from the ration, if there is one left. */
 static bool take_ration(struct credentials *c)
 {
-    int64_t now = now_ns();
+    int64_t now = limiter_now_ns();
     bool left;
 
     pthread_mutex_lock(&c->ration_lock);
@@ -127,6 +140,33 @@ static bool take_ration(struct credentials *c)
     return left;
 }
 
+/* What the ledger says of a key, in the form that requests are checked against. */
+static void take_key(const struct credentials *c, struct slice id, const struct answer *a,
+                     struct known_key *key)
+{
+    size_t i;
+
+    memset(key, 0, sizeof *key);
+    memcpy(key->id, id.base, id.len);
+    memcpy(key->who.name, a->principal.base, a->principal.len);
+    key->who.role = a->role;
+    key->kind = a->key_kind;
+    memcpy(key->secret_hash, a->secret_hash, SECRET_HASH_BYTES);
+    if (key->kind == KEY_HMAC) {
+        key->secret_len =
+            c->has_box_key ? signature_unseal(c->box_key, a->key_sealed, key->secret) : -1;
+    }
+    key->principal_disabled = a->principal_disabled;
+    key->rate_per_s = a->policy.rate_per_s;
+    key->restricted = a->policy.n_ip_allow > 0;
+    for (i = 0; i < a->policy.n_ip_allow; i++) {
+        /* What does not parse (a newer version's?) lets nobody in. */
+        if (network_parse(a->policy.ip_allow[i], &key->allowed[key->n_allowed]) == 0) {
+            key->n_allowed++;
+        }
+    }
+}
+
 /* 1 and the key, 0 when the state asked does not know it, -1 and the problem. */
 static int look_up(struct credentials *c, enum ticket_kind kind, struct slice id,
                    unsigned timeout_ms, struct known_key *key, struct problem *problem)
@@ -141,11 +181,7 @@ static int look_up(struct credentials *c, enum ticket_kind kind, struct slice id
     }
     found = a.verdict == VERDICT_APPLIED && !a.disabled && a.principal.len <= ID_MAX;
     if (found) {
-        memset(key, 0, sizeof *key);
-        memcpy(key->id, id.base, id.len);
-        memcpy(key->who.name, a.principal.base, a.principal.len);
-        key->who.role = a.role;
-        memcpy(key->secret_hash, a.secret_hash, SECRET_HASH_BYTES);
+        take_key(c, id, &a, key);
     }
     ticket_release(held);
     return found;
@@ -180,36 +216,167 @@ static int bad(struct problem *problem, const char *detail)
     return problem_set(problem, PROBLEM_BAD_CREDENTIALS, "%s", detail);
 }
 
-int credentials_check(struct credentials *c, const char *authorization, unsigned timeout_ms,
-                      struct principal *who, struct problem *problem)
+/* A key and its secret as `Bearer KEYID.SECRET` has them. */
+static int split_bearer(const char *authorization, struct slice *id, struct slice *secret)
 {
-    struct known_key key;
+    const char *dot;
+
+    if (strncasecmp(authorization, "Bearer ", 7) != 0) {
+        return -1;
+    }
+    id->base = authorization + 7 + strspn(authorization + 7, " ");
+    dot = strchr(id->base, '.');
+    id->len = dot == NULL ? 0 : (size_t)(dot - id->base);
+    if (!id_valid(*id)) {
+        return -1;
+    }
+    *secret = slice_of(dot + 1);
+    return 0;
+}
+
+static int check_bearer(struct credentials *c, const char *authorization, unsigned timeout_ms,
+                        struct known_key *key, struct problem *problem)
+{
     uint8_t hash[SECRET_HASH_BYTES];
     struct slice id, secret;
-    const char *dot;
     int found;
 
-    if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0) {
+    if (authorization == NULL || split_bearer(authorization, &id, &secret) != 0) {
         return bad(problem, "Expected the header Authorization: Bearer KEYID.SECRET");
     }
-    id.base = authorization + 7 + strspn(authorization + 7, " ");
-    dot = strchr(id.base, '.');
-    id.len = dot == NULL ? 0 : (size_t)(dot - id.base);
-    if (!id_valid(id)) {
-        return bad(problem, "Expected the header Authorization: Bearer KEYID.SECRET");
-    }
-    secret = slice_of(dot + 1);
     if (secret.len == 0 || secret.len > SECRET_LEN_MAX) {
         return bad(problem, "");
     }
-    found = find_key(c, id, timeout_ms, &key, problem);
+    found = find_key(c, id, timeout_ms, key, problem);
     if (found < 0) {
         return -1;
     }
     credential_hash(secret, hash);
-    if (found == 0 || sodium_memcmp(hash, key.secret_hash, sizeof hash) != 0) {
+    if (found == 0 || key->kind != KEY_BEARER ||
+        sodium_memcmp(hash, key->secret_hash, sizeof hash) != 0) {
         return bad(problem, "");
     }
-    *who = key.who;
     return 0;
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* What can be said of an hmac claim without knowing the key. */
+static int check_form(const struct credentials *c, struct claim *claim,
+                      uint8_t given[SIGNATURE_BYTES], struct problem *problem)
+{
+    uint64_t now_ms = wall_ms();
+    uint64_t at_ms;
+
+    if (claim->key == NULL || claim->timestamp == NULL || claim->signature == NULL ||
+        claim->authorization != NULL || !id_valid(slice_of(claim->key))) {
+        return bad(problem, "Expected Florin-Key, Florin-Timestamp and Florin-Signature, and no "
+                            "Authorization beside them");
+    }
+    claim->request.timestamp = slice_of(claim->timestamp);
+    if (signature_time(claim->request.timestamp, &at_ms) != 0 ||
+        signature_parse(slice_of(claim->signature), given) != 0) {
+        return problem_set(problem, PROBLEM_BAD_SIGNATURE,
+                           "Florin-Timestamp is Unix time in milliseconds, Florin-Signature has "
+                           "64 hex digits");
+    }
+    if (!signature_is_fresh(at_ms, now_ms)) {
+        return problem_set(problem, PROBLEM_STALE_SIGNATURE,
+                           "Florin-Timestamp is %llu; this node's clock says %llu",
+                           (unsigned long long)at_ms, (unsigned long long)now_ms);
+    }
+    if (!c->has_box_key) {
+        return problem_set(problem, PROBLEM_UNAVAILABLE,
+                           "This node can't check signatures: it has no secret_box_file.");
+    }
+    return 0;
+}
+
+/* An unknown key is checked against a secret of no bytes, so that it takes the same way. */
+static int check_signature(struct credentials *c, struct claim *claim, unsigned timeout_ms,
+                           struct known_key *key, struct problem *problem)
+{
+    uint8_t given[SIGNATURE_BYTES], wanted[SIGNATURE_BYTES];
+    struct slice secret = {"", 0};
+    bool known, same;
+    int found;
+
+    if (check_form(c, claim, given, problem) != 0) {
+        return -1;
+    }
+    found = find_key(c, slice_of(claim->key), timeout_ms, key, problem);
+    if (found < 0) {
+        return -1;
+    }
+    known = found == 1 && key->kind == KEY_HMAC;
+    if (known && key->secret_len < 0) {
+        return problem_set(problem, PROBLEM_UNAVAILABLE,
+                           "This node's secret_box_file does not open this key's secret.");
+    }
+    if (known) {
+        secret = (struct slice){key->secret, (size_t)key->secret_len};
+    }
+    signature_compute(secret, &claim->request, wanted);
+    same = sodium_memcmp(given, wanted, sizeof wanted) == 0;
+    if (!known || !same) {
+        return problem_set(problem, PROBLEM_BAD_SIGNATURE, "%s", "");
+    }
+    return 0;
+}
+
+/* The policy of whoever proved to hold the key. */
+static int check_policy(struct credentials *c, const struct known_key *key, const char *address,
+                        struct problem *problem)
+{
+    uint8_t from[ADDRESS_BYTES];
+    bool may_come = !key->restricted;
+    bool known = address != NULL && address_parse(slice_of(address), from) == 0;
+    size_t i;
+
+    if (key->principal_disabled) {
+        return problem_set(problem, PROBLEM_FORBIDDEN, "%s is disabled.", key->who.name);
+    }
+    for (i = 0; !may_come && known && i < key->n_allowed; i++) {
+        may_come = network_holds(&key->allowed[i], from);
+    }
+    if (!may_come) {
+        return problem_set(problem, PROBLEM_FORBIDDEN, "%s may not call from this address.",
+                           key->who.name);
+    }
+    if (key->rate_per_s > 0) {
+        struct limiter_rule rule = {key->rate_per_s, SECOND_NS / (int64_t)key->rate_per_s};
+        unsigned retry_after_s;
+
+        if (!limiter_take(c->limiter, slice_of(key->id), rule, limiter_now_ns(), &retry_after_s)) {
+            problem_set(problem, PROBLEM_RATE_LIMITED, "This key may make %u calls a second.",
+                        key->rate_per_s);
+            problem->retry_after_s = retry_after_s;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int credentials_check(struct credentials *c, struct claim *claim, unsigned timeout_ms,
+                      struct principal *who, struct problem *problem)
+{
+    bool is_signed = claim->key != NULL || claim->timestamp != NULL || claim->signature != NULL;
+    struct known_key key;
+    int result = is_signed ? check_signature(c, claim, timeout_ms, &key, problem)
+                           : check_bearer(c, claim->authorization, timeout_ms, &key, problem);
+
+    if (result == 0) {
+        result = check_policy(c, &key, claim->address, problem);
+    }
+    if (result == 0) {
+        *who = key.who;
+    }
+    sodium_memzero(key.secret, sizeof key.secret);
+    return result;
 }

@@ -42,6 +42,68 @@ void exchange_choose_form(struct exchange *x)
     writer_init(&x->w, x->out, x->form);
 }
 
+bool exchange_has_credentials(const struct exchange *x)
+{
+    const struct request_headers *h = &x->headers;
+
+    return h->authorization != NULL || h->key != NULL || h->timestamp != NULL ||
+           h->signature != NULL;
+}
+
+int exchange_authenticate(struct exchange *x)
+{
+    struct gate_view view;
+    struct claim claim = {
+        .authorization = x->headers.authorization,
+        .key = x->headers.key,
+        .timestamp = x->headers.timestamp,
+        .signature = x->headers.signature,
+        .address = x->remote,
+        .request =
+            {
+                .method = x->head ? "HEAD" : x->method,
+                .path = x->path,
+                .query = x->query,
+                .body = x->body,
+            },
+    };
+
+    gate_view(x->api->gate, &view);
+    x->directory_version = view.directory_version;
+    return credentials_check(x->api->credentials, &claim, x->timeout_ms, &x->who, &x->problem);
+}
+
+int exchange_require_role(struct exchange *x, enum role role)
+{
+    if (exchange_authenticate(x) != 0) {
+        return -1;
+    }
+    return x->who.role == role ? 0
+                               : problem_set(&x->problem, PROBLEM_FORBIDDEN,
+                                             "This key's role is %s.", role_name(x->who.role));
+}
+
+int exchange_take(struct exchange *x, const char *what, struct slice name, struct limiter_rule rule)
+{
+    struct bytes key;
+    unsigned retry_after_s;
+    bool let;
+
+    /* The buckets of keys are called as the keys are, without a slash: none is mistaken for one. */
+    bytes_init(&key);
+    bytes_append(&key, what, strlen(what));
+    bytes_append(&key, name.base, name.len);
+    let = limiter_take(x->api->limiter, (struct slice){(const char *)key.base, key.len}, rule,
+                       limiter_now_ns(), &retry_after_s);
+    bytes_release(&key);
+    if (let) {
+        return 0;
+    }
+    problem_set(&x->problem, PROBLEM_RATE_LIMITED, "Wait %u s.", retry_after_s);
+    x->problem.retry_after_s = retry_after_s;
+    return -1;
+}
+
 void exchange_fail(struct exchange *x)
 {
     bytes_clear(x->out);
@@ -122,7 +184,7 @@ static void render_date(struct bytes *wire)
     header(wire, "Date: %s", text);
 }
 
-void exchange_render(const struct exchange *x, bool head, bool keep_alive, struct bytes *wire)
+void exchange_render(const struct exchange *x, bool keep_alive, struct bytes *wire)
 {
     const char *type = x->content_type;
     bool is_problem = x->status >= 400;
@@ -136,7 +198,9 @@ void exchange_render(const struct exchange *x, bool head, bool keep_alive, struc
     header(wire, "HTTP/1.1 %d %s", x->status, reason(x->status));
     render_date(wire);
     header(wire, "Content-Type: %s", type);
-    header(wire, "Content-Length: %zu", x->out->len);
+    if (x->stream == NULL) {
+        header(wire, "Content-Length: %zu", x->out->len);
+    }
     header(wire, "Cache-Control: no-store");
     header(wire, "Connection: %s", keep_alive ? "keep-alive" : "close");
     header(wire, "Florin-Node: %llu", (unsigned long long)view.node_id);
@@ -152,88 +216,11 @@ void exchange_render(const struct exchange *x, bool head, bool keep_alive, struc
     if (x->status == 401) {
         header(wire, "WWW-Authenticate: Bearer");
     }
-    if (x->allow != NULL) {
+    if (x->status == 405 && x->allow[0] != '\0') {
         header(wire, "Allow: %s", x->allow);
     }
     bytes_append(wire, "\r\n", 2);
-    if (!head) {
+    if (!x->head) {
         bytes_append(wire, x->out->base, x->out->len);
     }
-}
-
-/* Digits only, and it fits. */
-static int parse_u64(struct slice text, uint64_t *out)
-{
-    uint64_t v = 0;
-    size_t i;
-
-    if (text.len == 0) {
-        return -1;
-    }
-    for (i = 0; i < text.len; i++) {
-        if (text.base[i] < '0' || text.base[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
-            __builtin_add_overflow(v, (uint64_t)(text.base[i] - '0'), &v)) {
-            return -1;
-        }
-    }
-    *out = v;
-    return 0;
-}
-
-static int read_parameter(struct exchange *x, struct slice name, struct slice value,
-                          enum ticket_kind *kind, const char *seq_name, uint64_t *seq,
-                          uint32_t *limit)
-{
-    uint64_t number;
-
-    if (slice_is(name, "consistency")) {
-        if (slice_is(value, "stale")) {
-            *kind = TICKET_STALE_QUERY;
-        } else if (slice_is(value, "linearizable")) {
-            *kind = TICKET_QUERY;
-        } else {
-            return problem_set(&x->problem, PROBLEM_MALFORMED,
-                               "consistency: expected linearizable or stale");
-        }
-        return 0;
-    }
-    if (seq != NULL && slice_is(name, seq_name)) {
-        if (parse_u64(value, seq) != 0) {
-            return problem_set(&x->problem, PROBLEM_MALFORMED, "%s: expected a sequence number",
-                               seq_name);
-        }
-        return 0;
-    }
-    if (limit != NULL && slice_is(name, "limit")) {
-        if (parse_u64(value, &number) != 0 || number < 1 || number > QUERY_RECORDS_MAX) {
-            return problem_set(&x->problem, PROBLEM_MALFORMED,
-                               "limit: expected a number from 1 to %d", QUERY_RECORDS_MAX);
-        }
-        *limit = (uint32_t)number;
-        return 0;
-    }
-    return problem_set(&x->problem, PROBLEM_UNKNOWN_FIELD, "unknown parameter: %.*s",
-                       (int)(name.len < 64 ? name.len : 64), name.base);
-}
-
-int exchange_read_query(struct exchange *x, enum ticket_kind *kind, const char *seq_name,
-                        uint64_t *seq, uint32_t *limit)
-{
-    const char *at = x->query;
-
-    *kind = TICKET_QUERY;
-    while (at != NULL && *at != '\0') {
-        size_t len = strcspn(at, "&");
-        struct slice name = {at, strcspn(at, "=&")};
-        struct slice value = {at + name.len, 0};
-
-        if (name.len < len) {
-            value = (struct slice){at + name.len + 1, len - name.len - 1};
-        }
-        if (read_parameter(x, name, value, kind, seq_name, seq, limit) != 0) {
-            return -1;
-        }
-        at += len + (at[len] == '&');
-    }
-    return 0;
 }

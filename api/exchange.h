@@ -11,6 +11,8 @@
 #include "api/ask.h"
 #include "api/credential.h"
 #include "api/metrics.h"
+#include "api/passwords.h"
+#include "api/streams.h"
 #include "api/writer.h"
 #include "statemachine/report.h"
 
@@ -21,8 +23,13 @@ struct api {
     struct gate *gate;
     struct credentials *credentials;
     struct metrics *metrics;
+    struct limiter *limiter;
+    struct streams *streams;
+    struct passwords *passwords;
     struct reporter *reporter;
     unsigned deadline_ms; /* how long a call may wait, unless the client wants less */
+    /* What the secrets of hmac keys are sealed with (BOX_KEY_BYTES); NULL: none can be made. */
+    const uint8_t *box_key;
 };
 
 /* A header that was not sent is NULL. */
@@ -31,16 +38,30 @@ struct request_headers {
     const char *content_type;
     const char *content_encoding;
     const char *accept;
-    const char *timeout; /* Florin-Timeout-Ms */
+    const char *timeout;       /* Florin-Timeout-Ms */
+    const char *key;           /* Florin-Key; with an hmac key, these two as well */
+    const char *timestamp;     /* Florin-Timestamp */
+    const char *signature;     /* Florin-Signature */
+    const char *last_event_id; /* of a client that takes a stream up again */
+};
+
+struct exchange;
+
+/* Where a stream goes. False: the client is gone. */
+struct sink {
+    bool (*write)(void *context, const void *data, size_t len);
+    void *context;
 };
 
 struct exchange {
     const struct api *api;
 
     /* The request; all borrowed from the connection until the answer is sent. */
-    const char *method;
-    const char *path;  /* as sent, without the query */
-    const char *query; /* after the `?`, or NULL */
+    const char *method; /* GET for a HEAD, too */
+    bool head;          /* ... which gets no body */
+    const char *remote; /* the peer's address, as text */
+    const char *path;   /* as sent, without the query */
+    const char *query;  /* after the `?`, or NULL */
     struct request_headers headers;
     bool body_declared; /* a length or chunks were announced */
     struct slice body;
@@ -49,6 +70,7 @@ struct exchange {
     int route;                          /* index of the route, or -1 */
     char ids[PATH_IDS_MAX][ID_MAX + 1]; /* the path's {...}, decoded and valid */
     struct principal who;               /* ROLE_NONE on routes that need no credentials */
+    uint64_t directory_version;         /* of the keys, before `who` was found among them */
     unsigned timeout_ms;
     json_t *json; /* the body; NULL on routes without one, or when an optional one is absent */
 
@@ -56,10 +78,15 @@ struct exchange {
     int status;
     enum form form;
     const char *content_type; /* NULL: by `form` */
-    const char *allow;        /* the Allow header, or NULL */
+    char allow[64];           /* the Allow header, or empty */
     struct bytes *out;        /* the body; borrowed */
     struct writer w;          /* writes to `out` */
     struct problem problem;
+
+    /* Set by a handler whose answer has no end of its own: called once the head is sent, writes
+     * until the client is gone or the node stops, and the connection is closed after it. */
+    void (*stream)(struct exchange *x, const struct sink *sink);
+    uint64_t stream_from;
 };
 
 /* Starts the answer's body anew in *out. */
@@ -69,17 +96,24 @@ void exchange_release(struct exchange *x);
 /* Chooses the answer's form by Accept, and by Content-Type where Accept leaves it open. */
 void exchange_choose_form(struct exchange *x);
 
+/* True when the request brings a key along, of either kind, good or bad. */
+bool exchange_has_credentials(const struct exchange *x);
+
+/* Finds out who asks, by the request's headers: 0 and x->who, or -1 and the problem. */
+int exchange_authenticate(struct exchange *x);
+
+/* The same, for a call that only this role may make: -1 with 401, 403, ... */
+int exchange_require_role(struct exchange *x, enum role role);
+
+/* Counts this call against a rule for a name within `what`: 0, or -1 with 429. */
+int exchange_take(struct exchange *x, const char *what, struct slice name,
+                  struct limiter_rule rule);
+
 /* Throws away what was written and writes the problem as the whole answer. */
 void exchange_fail(struct exchange *x);
 
-/* Appends the status line and all headers (those that every answer has, too) and the body. `head`
- * leaves the body out, as an answer to HEAD does. */
-void exchange_render(const struct exchange *x, bool head, bool keep_alive, struct bytes *wire);
-
-/* The kind of ticket that the query's `consistency` asks for and, where the pointers are not NULL,
- * a sequence number under `seq_name` and `limit`, which keep their defaults when absent. Unknown
- * parameters are refused. 0, or -1 with the problem. */
-int exchange_read_query(struct exchange *x, enum ticket_kind *kind, const char *seq_name,
-                        uint64_t *seq, uint32_t *limit);
+/* Appends the status line and all headers (those that every answer has, too) and the body, which an
+ * answer to HEAD leaves out. */
+void exchange_render(const struct exchange *x, bool keep_alive, struct bytes *wire);
 
 #endif

@@ -1,8 +1,11 @@
 #include "api/fields.h"
 
+#include "api/passwords.h"
+#include "api/time.h"
+
 enum { SECRET_MIN = 16, SECRET_MAX = 128, QUOTE_MAX = 64 };
 
-static int wrong_kind(const struct field *f, const char *expected, struct problem *problem)
+int field_wrong(const struct field *f, const char *expected, struct problem *problem)
 {
     return problem_set(problem, PROBLEM_MALFORMED, "%s: expected %s", f->name, expected);
 }
@@ -12,7 +15,7 @@ static struct slice text_of(json_t *value)
     return (struct slice){json_string_value(value), json_string_length(value)};
 }
 
-static int read_id(const char *name, json_t *value, struct slice *out, struct problem *problem)
+int field_read_id(const char *name, json_t *value, struct slice *out, struct problem *problem)
 {
     if (!json_is_string(value)) {
         return problem_set(problem, PROBLEM_MALFORMED, "%s: expected a text", name);
@@ -24,34 +27,48 @@ static int read_id(const char *name, json_t *value, struct slice *out, struct pr
     return 0;
 }
 
-static int read_secret(const struct field *f, json_t *value, struct slice *out,
-                       struct problem *problem)
+/* Printable ASCII without spaces. */
+static int read_printable(const struct field *f, json_t *value, size_t least, struct slice *out,
+                          struct problem *problem)
 {
-    static const char expected[] = "a text of 16 to 128 printable characters";
+    const char *expected = f->kind == FIELD_SECRET ? "a text of 16 to 128 printable characters"
+                                                   : "a text of 1 to 128 printable characters";
     struct slice text = text_of(value);
     size_t i;
 
-    if (!json_is_string(value) || text.len < SECRET_MIN || text.len > SECRET_MAX) {
-        return wrong_kind(f, expected, problem);
+    if (!json_is_string(value) || text.len < least || text.len > SECRET_MAX) {
+        return field_wrong(f, expected, problem);
     }
     for (i = 0; i < text.len; i++) {
         if (text.base[i] <= ' ' || text.base[i] > '~') {
-            return wrong_kind(f, expected, problem);
+            return field_wrong(f, expected, problem);
         }
     }
     *out = text;
     return 0;
 }
 
-static int read_amount(const struct field *f, json_t *value, struct decimal *out,
-                       struct problem *problem)
+static int read_password(const struct field *f, json_t *value, struct slice *out,
+                         struct problem *problem)
+{
+    struct slice text = text_of(value);
+
+    if (!json_is_string(value) || text.len < PASSWORD_MIN || text.len > PASSWORD_MAX) {
+        return field_wrong(f, "a text of 8 to 128 bytes", problem);
+    }
+    *out = text;
+    return 0;
+}
+
+int field_read_amount(const struct field *f, json_t *value, struct decimal *out,
+                      struct problem *problem)
 {
     if (json_is_number(value)) {
         return problem_set(problem, PROBLEM_BAD_AMOUNT,
                            "%s is a number; an amount is a text, such as \"12.50\"", f->name);
     }
     if (!json_is_string(value)) {
-        return wrong_kind(f, "a decimal in a text, such as \"12.50\"", problem);
+        return field_wrong(f, "a decimal in a text, such as \"12.50\"", problem);
     }
     if (decimal_parse(text_of(value), out) != 0) {
         return problem_set(problem, PROBLEM_BAD_AMOUNT,
@@ -59,35 +76,9 @@ static int read_amount(const struct field *f, json_t *value, struct decimal *out
                            "9223372036854775807 without the point",
                            f->name, SCALE_MAX);
     }
-    if (out->digits == 0 && f->kind == FIELD_AMOUNT) {
+    if (out->digits == 0 && (f->kind == FIELD_AMOUNT || f->kind == FIELD_SIGNED_AMOUNT)) {
         return problem_set(problem, PROBLEM_BAD_AMOUNT, "%s is zero", f->name);
     }
-    return 0;
-}
-
-static int read_currencies(const struct field *f, json_t *value, struct command *c,
-                           struct problem *problem)
-{
-    json_t *item;
-    size_t i, j;
-
-    if (!json_is_array(value) || json_array_size(value) > CURRENCIES_PER_PLAYER) {
-        return problem_set(problem, PROBLEM_MALFORMED,
-                           "%s: expected a list of at most %d currencies", f->name,
-                           CURRENCIES_PER_PLAYER);
-    }
-    json_array_foreach(value, i, item)
-    {
-        if (read_id(f->name, item, &c->currencies[i], problem) != 0) {
-            return -1;
-        }
-        for (j = 0; j < i; j++) {
-            if (slice_equal(c->currencies[j], c->currencies[i])) {
-                return problem_set(problem, PROBLEM_MALFORMED, "%s: one comes twice", f->name);
-            }
-        }
-    }
-    c->n_currencies = (uint8_t)json_array_size(value);
     return 0;
 }
 
@@ -106,32 +97,66 @@ static int read_number(const struct field *f, json_t *value, json_int_t least, j
 
 static int read_word(const struct field *f, json_t *value, void *out, struct problem *problem)
 {
-    if (f->kind == FIELD_ROLE) {
-        if (!json_is_string(value) || role_parse(text_of(value), out) != 0) {
-            return wrong_kind(f, "provider, gateway, platform, operator or auditor", problem);
-        }
-    } else if (!json_is_string(value) || win_kind_parse(text_of(value), out) != 0) {
-        return wrong_kind(f, "win, jackpot, promo or freespin", problem);
+    struct slice text = json_is_string(value) ? text_of(value) : (struct slice){"", 0};
+
+    switch (f->kind) {
+    case FIELD_ROLE:
+        return role_parse(text, out) == 0
+                   ? 0
+                   : field_wrong(f, "provider, gateway, platform, operator or auditor", problem);
+    case FIELD_WIN_KIND:
+        return win_kind_parse(text, out) == 0
+                   ? 0
+                   : field_wrong(f, "win, jackpot, promo or freespin", problem);
+    case FIELD_KEY_KIND:
+        return key_kind_parse(text, out) == 0 ? 0 : field_wrong(f, "bearer or hmac", problem);
+    case FIELD_STATUS:
+        return player_status_parse(text, out) == 0
+                   ? 0
+                   : field_wrong(f, "active, blocked or self_excluded", problem);
+    case FIELD_SHORTFALL:
+        return shortfall_parse(text, out) == 0 ? 0 : field_wrong(f, "clamp or reject", problem);
+    case FIELD_LIMIT_KIND:
+        return limit_kind_parse(text, out) == 0 ? 0
+                                                : field_wrong(f, "deposit, stake or loss", problem);
+    case FIELD_LIMIT_PERIOD:
+        return limit_period_parse(text, out) == 0 ? 0
+                                                  : field_wrong(f, "day, week or month", problem);
+    default:
+        return field_wrong(f, "another kind", problem);
+    }
+}
+
+static int read_seconds(const struct field *f, json_t *value, uint32_t *out,
+                        struct problem *problem)
+{
+    json_int_t least = f->kind == FIELD_TTL || f->kind == FIELD_EXPIRES ? 1 : 0;
+    json_int_t most = f->kind == FIELD_TTL       ? SESSION_TTL_S_MAX
+                      : f->kind == FIELD_EXPIRES ? HOLD_EXPIRES_S_MAX
+                      : f->kind == FIELD_RATE    ? RATE_PER_S_MAX
+                                                 : REMINDER_S_MAX;
+    json_int_t number;
+
+    if (read_number(f, value, least, most, &number, problem) != 0) {
+        return -1;
+    }
+    *out = (uint32_t)number;
+    return 0;
+}
+
+static int read_time(const struct field *f, json_t *value, uint64_t *out, struct problem *problem)
+{
+    if (!json_is_string(value) || time_parse(text_of(value), out) != 0) {
+        return field_wrong(f, "a time in UTC such as 2026-12-31T23:59:59.000Z", problem);
     }
     return 0;
 }
 
-static int read_field(const struct field *f, json_t *value, void *target, struct problem *problem)
+static int read_plain(const struct field *f, json_t *value, void *out, struct problem *problem)
 {
-    void *out = (char *)target + f->offset;
     json_int_t number = 0;
 
     switch (f->kind) {
-    case FIELD_ID:
-        return read_id(f->name, value, out, problem);
-    case FIELD_SECRET:
-        return read_secret(f, value, out, problem);
-    case FIELD_AMOUNT:
-    case FIELD_AMOUNT_OR_ZERO:
-        return read_amount(f, value, out, problem);
-    case FIELD_WIN_KIND:
-    case FIELD_ROLE:
-        return read_word(f, value, out, problem);
     case FIELD_SCALE:
         if (read_number(f, value, 0, SCALE_MAX, &number, problem) != 0) {
             return -1;
@@ -144,16 +169,66 @@ static int read_field(const struct field *f, json_t *value, void *target, struct
         }
         *(uint64_t *)out = (uint64_t)number;
         return 0;
-    case FIELD_CURRENCIES:
-        return read_currencies(f, value, target, problem);
+    case FIELD_BOOL:
+        if (!json_is_boolean(value)) {
+            return field_wrong(f, "true or false", problem);
+        }
+        *(bool *)out = json_is_true(value);
+        return 0;
     case FIELD_LIST:
         if (!json_is_array(value)) {
-            return wrong_kind(f, "a list", problem);
+            return field_wrong(f, "a list", problem);
         }
         *(json_t **)out = value;
         return 0;
-    case FIELD_SKIP:
+    default:
         return 0;
+    }
+}
+
+static int read_field(const struct field *f, json_t *value, void *target, struct problem *problem)
+{
+    void *out = (char *)target + f->offset;
+
+    switch (f->kind) {
+    case FIELD_ID:
+        return field_read_id(f->name, value, out, problem);
+    case FIELD_SECRET:
+    case FIELD_TOKEN:
+        return read_printable(f, value, f->kind == FIELD_SECRET ? SECRET_MIN : 1, out, problem);
+    case FIELD_PASSWORD:
+        return read_password(f, value, out, problem);
+    case FIELD_AMOUNT:
+    case FIELD_AMOUNT_OR_ZERO:
+        return field_read_amount(f, value, out, problem);
+    case FIELD_WIN_KIND:
+    case FIELD_ROLE:
+    case FIELD_KEY_KIND:
+    case FIELD_STATUS:
+    case FIELD_SHORTFALL:
+    case FIELD_LIMIT_KIND:
+    case FIELD_LIMIT_PERIOD:
+        return read_word(f, value, out, problem);
+    case FIELD_TTL:
+    case FIELD_EXPIRES:
+    case FIELD_REMINDER:
+    case FIELD_RATE:
+        return read_seconds(f, value, out, problem);
+    case FIELD_TIME:
+        return read_time(f, value, out, problem);
+    case FIELD_SCALE:
+    case FIELD_NODE:
+    case FIELD_BOOL:
+    case FIELD_LIST:
+    case FIELD_SKIP:
+        return read_plain(f, value, out, problem);
+    case FIELD_CURRENCIES:
+    case FIELD_IP_ALLOW:
+    case FIELD_LIMITS:
+    case FIELD_ITEMS:
+    case FIELD_SIGNED_AMOUNT:
+    case FIELD_LIMIT_AMOUNT:
+        return field_read_many(f, value, target, problem);
     }
     return -1;
 }

@@ -9,6 +9,11 @@ int handle_bet(struct exchange *x);
 int handle_win(struct exchange *x);
 int handle_rollback(struct exchange *x);
 int handle_deposit(struct exchange *x);
+int handle_atomic(struct exchange *x);
+int handle_withdraw(struct exchange *x);
+int handle_withdraw_confirm(struct exchange *x);
+int handle_withdraw_cancel(struct exchange *x);
+int handle_round_close(struct exchange *x);
 
 /* batch.c */
 int handle_batch(struct exchange *x);
@@ -18,6 +23,37 @@ int handle_transaction(struct exchange *x);
 int handle_ledger(struct exchange *x);
 int handle_balances(struct exchange *x);
 int handle_history(struct exchange *x);
+int handle_rounds(struct exchange *x);
+
+/* reads.c, for other handlers that answer questions. Asks, and makes a problem of a verdict that
+ * says that something does not exist: 0, or -1 and nothing is held. */
+int reads_ask(struct exchange *x, enum ticket_kind kind, const struct query *q,
+              struct ticket **held, struct answer *a);
+/* The parameter `consistency`, and no other: 0, or -1 and the problem. */
+int reads_consistency(struct exchange *x, enum ticket_kind *kind);
+
+/* stream.c */
+int handle_stream(struct exchange *x);
+
+/* sessions.c */
+int handle_session_open(struct exchange *x);
+int handle_session_close(struct exchange *x);
+int handle_session_rotate(struct exchange *x);
+int handle_session(struct exchange *x);
+int handle_authenticate(struct exchange *x);
+
+/* players.c */
+int handle_player(struct exchange *x);
+int handle_player_update(struct exchange *x);
+int handle_password_set(struct exchange *x);
+int handle_login(struct exchange *x);
+
+/* operators.c */
+int handle_provider(struct exchange *x);
+int handle_provider_update(struct exchange *x);
+int handle_gateway(struct exchange *x);
+int handle_gateway_update(struct exchange *x);
+int handle_key_update(struct exchange *x);
 
 /* create.c */
 int handle_player_create(struct exchange *x);
@@ -32,5 +68,8 @@ int handle_transfer(struct exchange *x);
 int handle_health(struct exchange *x);
 int handle_ready(struct exchange *x);
 int handle_metrics(struct exchange *x);
+
+/* openapi.c */
+int handle_openapi(struct exchange *x);
 
 #endif

@@ -20,12 +20,16 @@ static const struct kind kinds[] = {
                             "A body is application/json or application/msgpack."},
     [PROBLEM_TOO_LARGE] = {413, 0, "too_large", "The request is too large."},
     [PROBLEM_BAD_CREDENTIALS] = {401, 0, "bad_credentials", "The credentials are not valid."},
-    [PROBLEM_FORBIDDEN] = {403, 0, "forbidden", "The key's role may not make this call."},
+    [PROBLEM_BAD_SIGNATURE] = {401, 0, "bad_signature", "The signature is not valid."},
+    [PROBLEM_STALE_SIGNATURE] = {401, 0, "stale_signature",
+                                 "The signature is over 30 seconds from this node's time."},
+    [PROBLEM_FORBIDDEN] = {403, 0, "forbidden", "This key may not make this call."},
     [PROBLEM_NOT_FOUND] = {404, 0, "not_found", "There is no such path."},
     [PROBLEM_METHOD_NOT_ALLOWED] = {405, 0, "method_not_allowed",
                                     "The path does not know this method."},
     [PROBLEM_TRANSFER_REFUSED] = {409, 0, "transfer_refused",
                                   "Leadership can't be handed over like this."},
+    [PROBLEM_RATE_LIMITED] = {429, 1, "rate_limited", "Nothing was done: too many calls."},
     [PROBLEM_UNAVAILABLE] = {503, 1, "unavailable",
                              "Nothing was done: no leader, or this node is stopping."},
     [PROBLEM_OVERLOADED] = {503, 1, "overloaded", "Nothing was done: too much work is waiting."},
@@ -76,6 +80,9 @@ void problem_of_outcome(struct problem *p, const struct outcome *o)
         p->seq = o->record.seq;
         p->replayed = o->replayed;
     }
+    p->has_item = o->has_item;
+    p->item = o->item;
+    p->dry_run = o->dry_run;
 }
 
 void problem_write(const struct problem *p, struct writer *w)
@@ -96,6 +103,12 @@ void problem_write(const struct problem *p, struct writer *w)
             }
         }
         writer_close_list(w);
+    }
+    if (p->has_item) {
+        writer_put_u64(w, "item", p->item);
+    }
+    if (p->dry_run) {
+        writer_put_bool(w, "dry_run", true);
     }
     if (p->seq != 0) {
         writer_put_u64(w, "seq", p->seq);

@@ -18,10 +18,13 @@ enum problem_kind {
     PROBLEM_MEDIA_TYPE,      /* 415, code malformed */
     PROBLEM_TOO_LARGE,
     PROBLEM_BAD_CREDENTIALS,
+    PROBLEM_BAD_SIGNATURE,
+    PROBLEM_STALE_SIGNATURE,
     PROBLEM_FORBIDDEN,
     PROBLEM_NOT_FOUND,
     PROBLEM_METHOD_NOT_ALLOWED,
     PROBLEM_TRANSFER_REFUSED,
+    PROBLEM_RATE_LIMITED,
     PROBLEM_UNAVAILABLE,
     PROBLEM_OVERLOADED,
     PROBLEM_OUTCOME_UNKNOWN,
@@ -38,6 +41,9 @@ struct problem {
     bool replayed;                   /* a recorded refusal that was decided before */
     char rolled_back_by[ID_MAX + 1]; /* a tombstone's rollback; or empty */
     unsigned retry_after_s;          /* 0: no header */
+    bool has_item;                   /* of a list in the request, one is what this is about */
+    unsigned item;                   /* ... this one, from 0 */
+    bool dry_run;
 };
 
 /* Fills *p; `detail` as printf does, may be "". Returns -1, so that a parser can return it. */

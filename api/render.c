@@ -1,23 +1,5 @@
 #include "api/render.h"
 
-#include <stdio.h>
-#include <time.h>
-
-int render_time(uint64_t unix_ms, char text[static TIME_TEXT_MAX])
-{
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm tm;
-    size_t len;
-
-    if (unix_ms / 1000 > UINT64_C(253402300799) || gmtime_r(&seconds, &tm) == NULL) {
-        seconds = 0; /* beyond the year 9999 RFC 3339 ends, and no clock of ours gets there */
-        gmtime_r(&seconds, &tm);
-    }
-    len = strftime(text, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    return (int)len +
-           snprintf(text + len, TIME_TEXT_MAX - len, ".%03uZ", (unsigned)(unix_ms % 1000));
-}
-
 void render_hex(const uint8_t *data, size_t len, char *text)
 {
     static const char digits[] = "0123456789abcdef";
@@ -54,10 +36,10 @@ static void put_hash(struct writer *w, const char *key, const uint8_t hash[HASH_
     writer_put_text(w, key, (struct slice){text, 2 * HASH_BYTES});
 }
 
-static void put_time(struct writer *w, const char *key, uint64_t unix_ms)
+void render_put_time(struct writer *w, const char *key, uint64_t unix_ms)
 {
     char text[TIME_TEXT_MAX];
-    int len = render_time(unix_ms, text);
+    int len = time_render(unix_ms, text);
 
     writer_put_text(w, key, (struct slice){text, (size_t)len});
 }
@@ -72,7 +54,7 @@ static void put_common(struct writer *w, const struct record *r)
     put_money(w, "amount", r->amount_minor, r->scale);
     put_money(w, "balance", r->balance_minor, r->scale);
     writer_put_u64(w, "seq", r->seq);
-    put_time(w, "at", r->at_ms);
+    render_put_time(w, "at", r->at_ms);
 }
 
 /* What stands there only when the client gave it. */
@@ -87,26 +69,40 @@ static void put_given(struct writer *w, const struct record *r)
     if (r->win_kind != WIN_PLAIN) {
         writer_put_string(w, "kind", win_kind_name(r->win_kind));
     }
-    put_hash(w, "hash", r->hash);
+    if (r->seq != 0) { /* a dry run has no place in the chain */
+        put_hash(w, "hash", r->hash);
+    }
 }
 
-static void put_outcome(struct writer *w, const struct record *r)
+static void put_requested(struct writer *w, const struct record *r)
 {
-    writer_put_string(w, "outcome", verdict_code(r->verdict));
     if (r->requested_minor != r->amount_minor) {
         put_money(w, "requested", r->requested_minor, r->scale);
     }
 }
 
-void render_transaction(struct writer *w, const struct record *r, bool replayed,
-                        int64_t balance_now_minor)
+static void put_outcome(struct writer *w, const struct record *r)
 {
+    writer_put_string(w, "outcome", verdict_code(r->verdict));
+    put_requested(w, r);
+}
+
+void render_transaction(struct writer *w, const struct outcome *o)
+{
+    const struct record *r = &o->record;
+
     put_common(w, r);
-    writer_put_bool(w, "replayed", replayed);
-    if (replayed) {
-        put_money(w, "balance_now", balance_now_minor, r->scale);
+    writer_put_bool(w, "replayed", o->replayed);
+    if (o->replayed) {
+        put_money(w, "balance_now", o->balance_now_minor, r->scale);
+    }
+    if (o->dry_run) {
+        writer_put_bool(w, "dry_run", true);
     }
     put_given(w, r);
+    if (r->type == COMMAND_WITHDRAW) { /* nothing has moved yet: say what is held */
+        put_requested(w, r);
+    }
 }
 
 void render_decided(struct writer *w, const struct record *r)
@@ -150,4 +146,103 @@ void render_balance(struct writer *w, const struct balance *b)
     writer_put_text(w, "currency", b->currency);
     put_money(w, "balance", b->balance_minor, b->scale);
     put_money(w, "available", b->available_minor, b->scale);
+}
+
+void render_session(struct writer *w, const struct session_info *s)
+{
+    writer_put_text(w, "id", s->id);
+    writer_put_text(w, "player", s->player);
+    writer_put_given(w, "provider", s->provider);
+    writer_put_given(w, "game", s->game);
+    render_put_time(w, "opened_at", s->opened_at_ms);
+    render_put_time(w, "expires_at", s->expires_at_ms);
+    if (s->authenticated_at_ms != 0) {
+        render_put_time(w, "authenticated_at", s->authenticated_at_ms);
+    }
+    if (s->closed_at_ms != 0) {
+        render_put_time(w, "closed_at", s->closed_at_ms);
+    }
+    if (s->reminder_s != 0) {
+        writer_put_u64(w, "reminder_s", s->reminder_s);
+    }
+}
+
+static void render_limit(struct writer *w, const struct limit_info *l)
+{
+    writer_put_string(w, "kind", limit_kind_name(l->kind));
+    writer_put_string(w, "period", limit_period_name(l->period));
+    writer_put_text(w, "currency", l->currency);
+    put_money(w, "amount", l->amount_minor, l->scale);
+    put_money(w, "used", l->used_minor, l->scale);
+    if (!l->pending) {
+        return;
+    }
+    writer_key(w, "pending");
+    writer_open_map(w);
+    if (l->pending_none) {
+        writer_key(w, "amount");
+        writer_null(w);
+    } else {
+        put_money(w, "amount", l->pending_minor, l->scale);
+    }
+    render_put_time(w, "effective_at", l->effective_at_ms);
+    writer_close_map(w);
+}
+
+void render_player(struct writer *w, struct slice player, const struct answer *a)
+{
+    uint32_t i;
+
+    writer_put_text(w, "id", player);
+    writer_put_string(w, "status", player_status_name(a->status));
+    if (a->until_ms != 0) {
+        render_put_time(w, "until", a->until_ms);
+    }
+    render_put_time(w, "created_at", a->created_at_ms);
+    if (a->reminder_s != 0) {
+        writer_put_u64(w, "reminder_s", a->reminder_s);
+    }
+    writer_put_bool(w, "has_password", a->has_password);
+    writer_key(w, "limits");
+    writer_open_list(w);
+    for (i = 0; i < a->n_limits; i++) {
+        writer_open_map(w);
+        render_limit(w, &a->limits[i]);
+        writer_close_map(w);
+    }
+    writer_close_list(w);
+}
+
+static void put_texts(struct writer *w, const char *key, const struct slice *texts, size_t n)
+{
+    size_t i;
+
+    writer_key(w, key);
+    writer_open_list(w);
+    for (i = 0; i < n; i++) {
+        writer_text(w, texts[i]);
+    }
+    writer_close_list(w);
+}
+
+void render_principal(struct writer *w, struct slice name, const struct answer *a)
+{
+    const struct policy *p = &a->policy;
+
+    writer_put_text(w, "id", name);
+    writer_put_string(w, "role", role_name(a->role));
+    writer_put_bool(w, "disabled", a->principal_disabled);
+    writer_put_string(w, "shortfall", shortfall_name(p->shortfall));
+    put_texts(w, "currencies", p->currencies, p->n_currencies);
+    writer_put_u64(w, "rate_per_s", p->rate_per_s);
+    put_texts(w, "ip_allow", p->ip_allow, p->n_ip_allow);
+}
+
+void render_round(struct writer *w, const struct round_info *r)
+{
+    writer_put_text(w, "round", r->round);
+    writer_put_text(w, "player", r->player);
+    writer_put_given(w, "currency", r->currency);
+    render_put_time(w, "opened_at", r->opened_at_ms);
+    writer_put_u64(w, "bets", r->bets);
 }

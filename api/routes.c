@@ -1,10 +1,12 @@
 #include "api/routes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "api/body.h"
 #include "api/handlers.h"
+#include "api/parameters.h"
 
 #define PROVIDER (1U << ROLE_PROVIDER)
 #define GATEWAY  (1U << ROLE_GATEWAY)
@@ -13,39 +15,64 @@
 #define AUDITOR  (1U << ROLE_AUDITOR)
 #define ANYBODY  0U
 
+#define READERS (PLATFORM | OPERATOR | AUDITOR)
+
 const struct route routes[] = {
     {"POST", "/v1/bets", PROVIDER, BODY_REQUIRED, handle_bet},
     {"POST", "/v1/wins", PROVIDER, BODY_REQUIRED, handle_win},
     {"POST", "/v1/rollbacks", PROVIDER, BODY_REQUIRED, handle_rollback},
+    {"POST", "/v1/transactions", PROVIDER, BODY_REQUIRED, handle_atomic},
     {"POST", "/v1/batches", PROVIDER, BODY_REQUIRED, handle_batch},
+    {"POST", "/v1/authenticate", PROVIDER, BODY_REQUIRED, handle_authenticate},
+    {"POST", "/v1/rounds/{round}/close", PROVIDER, BODY_REQUIRED, handle_round_close},
+    {"GET", "/v1/rounds", PROVIDER | READERS, BODY_NONE, handle_rounds},
     {"GET", "/v1/transactions/{id}", PROVIDER | PLATFORM | GATEWAY, BODY_NONE, handle_transaction},
+
     {"POST", "/v1/players", PLATFORM, BODY_REQUIRED, handle_player_create},
-    {"GET", "/v1/players/{player}/balances", PROVIDER | PLATFORM | OPERATOR | AUDITOR, BODY_NONE,
-     handle_balances},
-    {"GET", "/v1/players/{player}/transactions", PLATFORM | OPERATOR | AUDITOR, BODY_NONE,
-     handle_history},
+    {"GET", "/v1/players/{player}", READERS, BODY_NONE, handle_player},
+    {"PATCH", "/v1/players/{player}", PLATFORM, BODY_REQUIRED, handle_player_update},
+    {"GET", "/v1/players/{player}/balances", PROVIDER | READERS, BODY_NONE, handle_balances},
+    {"GET", "/v1/players/{player}/transactions", READERS, BODY_NONE, handle_history},
+    {"POST", "/v1/players/{player}/password", PLATFORM, BODY_REQUIRED, handle_password_set},
+    /* These two look at the key themselves: a player's own secret can stand in for it. */
+    {"POST", "/v1/login", ANYBODY, BODY_REQUIRED, handle_login},
+    {"POST", "/v1/sessions", ANYBODY, BODY_REQUIRED, handle_session_open},
+    {"GET", "/v1/sessions/{session}", READERS, BODY_NONE, handle_session},
+    {"DELETE", "/v1/sessions/{session}", PLATFORM, BODY_NONE, handle_session_close},
+    {"POST", "/v1/sessions/{session}/rotate", PLATFORM, BODY_OPTIONAL, handle_session_rotate},
+
     {"POST", "/v1/deposits", PLATFORM | GATEWAY, BODY_REQUIRED, handle_deposit},
-    {"GET", "/v1/ledger", PLATFORM | OPERATOR | AUDITOR, BODY_NONE, handle_ledger},
+    {"POST", "/v1/withdrawals", PLATFORM | GATEWAY, BODY_REQUIRED, handle_withdraw},
+    {"POST", "/v1/withdrawals/{id}/confirm", PLATFORM | GATEWAY, BODY_OPTIONAL,
+     handle_withdraw_confirm},
+    {"POST", "/v1/withdrawals/{id}/cancel", PLATFORM | GATEWAY, BODY_OPTIONAL,
+     handle_withdraw_cancel},
+
+    {"GET", "/v1/ledger", READERS, BODY_NONE, handle_ledger},
+    {"GET", "/v1/ledger/stream", READERS, BODY_NONE, handle_stream},
+
     {"POST", "/v1/currencies", OPERATOR, BODY_REQUIRED, handle_currency_create},
     {"POST", "/v1/providers", OPERATOR, BODY_REQUIRED, handle_provider_create},
+    {"GET", "/v1/providers/{id}", READERS, BODY_NONE, handle_provider},
+    {"PATCH", "/v1/providers/{id}", OPERATOR, BODY_REQUIRED, handle_provider_update},
     {"POST", "/v1/gateways", OPERATOR, BODY_REQUIRED, handle_gateway_create},
+    {"GET", "/v1/gateways/{id}", READERS, BODY_NONE, handle_gateway},
+    {"PATCH", "/v1/gateways/{id}", OPERATOR, BODY_REQUIRED, handle_gateway_update},
     {"POST", "/v1/keys", OPERATOR, BODY_REQUIRED, handle_key_create},
-    {"GET", "/v1/cluster", PLATFORM | OPERATOR | AUDITOR, BODY_NONE, handle_cluster},
+    {"PATCH", "/v1/keys/{id}", OPERATOR, BODY_REQUIRED, handle_key_update},
+    {"GET", "/v1/cluster", READERS, BODY_NONE, handle_cluster},
     {"POST", "/v1/cluster/transfer", OPERATOR, BODY_OPTIONAL, handle_transfer},
+
     {"GET", "/healthz", ANYBODY, BODY_NONE, handle_health},
     {"GET", "/readyz", ANYBODY, BODY_NONE, handle_ready},
     {"GET", "/metrics", ANYBODY, BODY_NONE, handle_metrics},
+    {"GET", "/openapi.yaml", ANYBODY, BODY_NONE, handle_openapi},
 };
 
 const int routes_count = sizeof routes / sizeof *routes;
 
-struct segment {
-    const char *base;
-    size_t len;
-};
-
 /* Cuts the next segment off a path; false at its end. */
-static bool next_segment(const char **path, struct segment *s)
+static bool next_segment(const char **path, struct slice *s)
 {
     if (**path != '/') {
         return false;
@@ -57,9 +84,9 @@ static bool next_segment(const char **path, struct segment *s)
 }
 
 /* The path against a pattern; what stands for the {...} goes to ids, still as it was sent. */
-static bool matches(const char *pattern, const char *path, struct segment ids[PATH_IDS_MAX])
+static bool matches(const char *pattern, const char *path, struct slice ids[PATH_IDS_MAX])
 {
-    struct segment want, have;
+    struct slice want, have;
     size_t n = 0;
 
     while (next_segment(&pattern, &want)) {
@@ -77,47 +104,19 @@ static bool matches(const char *pattern, const char *path, struct segment ids[PA
     return *path == '\0';
 }
 
-static int hex_digit(char c)
+/* One more method that the path does know; GET answers HEAD as well. */
+static void allow(struct exchange *x, const char *method)
 {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+    size_t len = strlen(x->allow);
 
-/* Undoes percent-encoding (a client's library may well encode the colon). */
-static int decode_id(struct segment s, char id[ID_MAX + 1])
-{
-    size_t n = 0;
-    size_t i;
-
-    for (i = 0; i < s.len; i++) {
-        char c = s.base[i];
-
-        if (c == '%') {
-            int high = i + 1 < s.len ? hex_digit(s.base[i + 1]) : -1;
-            int low = i + 2 < s.len ? hex_digit(s.base[i + 2]) : -1;
-
-            if (high < 0 || low < 0) {
-                return -1;
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        if (n == ID_MAX) {
-            return -1;
-        }
-        id[n++] = c;
-    }
-    id[n] = '\0';
-    return id_valid((struct slice){id, n}) ? 0 : -1;
+    snprintf(x->allow + len, sizeof x->allow - len, "%s%s", len == 0 ? "" : ", ",
+             strcmp(method, "GET") == 0 ? "GET, HEAD" : method);
 }
 
 static int find_route(struct exchange *x)
 {
-    struct segment ids[PATH_IDS_MAX] = {{NULL, 0}};
-    const char *allow = NULL;
+    struct slice ids[PATH_IDS_MAX] = {{NULL, 0}};
+    bool known = false;
     int i;
     size_t n;
 
@@ -128,11 +127,10 @@ static int find_route(struct exchange *x)
         if (strcmp(routes[i].method, x->method) == 0) {
             break;
         }
-        /* No path has two methods yet; GET answers HEAD as well. */
-        allow = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+        allow(x, routes[i].method);
+        known = true;
     }
-    if (i == routes_count && allow != NULL) {
-        x->allow = allow;
+    if (i == routes_count && known) {
         return problem_set(&x->problem, PROBLEM_METHOD_NOT_ALLOWED, "%s", "");
     }
     if (i == routes_count) {
@@ -140,7 +138,7 @@ static int find_route(struct exchange *x)
     }
     x->route = i;
     for (n = 0; n < PATH_IDS_MAX && ids[n].base != NULL; n++) {
-        if (decode_id(ids[n], x->ids[n]) != 0) {
+        if (parameters_decode_id(ids[n], x->ids[n]) != 0) {
             return problem_set(&x->problem, PROBLEM_BAD_ID, "the id in the path is not valid");
         }
     }
@@ -170,8 +168,7 @@ static int check_credentials(struct exchange *x, const struct route *r)
     if (r->roles == ANYBODY) {
         return 0;
     }
-    if (credentials_check(x->api->credentials, x->headers.authorization, x->timeout_ms, &x->who,
-                          &x->problem) != 0) {
+    if (exchange_authenticate(x) != 0) {
         return -1;
     }
     if (!(r->roles & (1U << x->who.role))) {

@@ -19,6 +19,7 @@ enum {
 
 struct api_server {
     struct api api;
+    uint8_t box_key[BOX_KEY_BYTES];
     struct connection_limits limits;
     struct mg_context *context;
     unsigned port;
@@ -183,6 +184,10 @@ static void release(struct api_server *s)
     pthread_mutex_destroy(&s->lock);
     credentials_free(s->api.credentials);
     metrics_free(s->api.metrics);
+    limiter_free(s->api.limiter);
+    streams_free(s->api.streams);
+    passwords_free(s->api.passwords);
+    sodium_memzero(s->box_key, sizeof s->box_key);
     free(s);
 }
 
@@ -190,6 +195,28 @@ unsigned api_server_connections_max(unsigned num_threads)
 {
     /* And the one that waits for room in the queue. */
     return (num_threads == 0 ? THREADS_DEFAULT : num_threads) + ACCEPT_QUEUE + 1;
+}
+
+static void make_parts(struct api_server *s, const struct api_server_options *options)
+{
+    struct limiter *limiter = limiter_new();
+    unsigned threads = options->num_threads == 0 ? THREADS_DEFAULT : options->num_threads;
+    unsigned streams = options->max_streams == 0 ? (threads + 3) / 4 : options->max_streams;
+
+    if (options->box_key != NULL) {
+        memcpy(s->box_key, options->box_key, sizeof s->box_key);
+    }
+    s->api = (struct api){
+        .gate = options->gate,
+        .credentials = credentials_new(options->gate, limiter, options->box_key),
+        .metrics = metrics_new(routes_count),
+        .limiter = limiter,
+        .streams = streams_new(streams),
+        .passwords = passwords_new(),
+        .reporter = options->reporter,
+        .deadline_ms = options->deadline_ms == 0 ? 5000 : options->deadline_ms,
+        .box_key = options->box_key == NULL ? NULL : s->box_key,
+    };
 }
 
 int api_server_start(struct api_server **server, const struct api_server_options *options,
@@ -212,11 +239,7 @@ int api_server_start(struct api_server **server, const struct api_server_options
     pthread_cond_init(&s->idle, &attributes);
     pthread_condattr_destroy(&attributes);
 
-    s->api = (struct api){.gate = options->gate,
-                          .credentials = credentials_new(options->gate),
-                          .metrics = metrics_new(routes_count),
-                          .reporter = options->reporter,
-                          .deadline_ms = options->deadline_ms == 0 ? 5000 : options->deadline_ms};
+    make_parts(s, options);
     s->limits.max_body = options->max_body == 0 ? 1 << 20 : options->max_body;
     s->limits.body_timeout_ms =
         options->request_timeout_ms == 0 ? 10000 : options->request_timeout_ms;
@@ -243,6 +266,7 @@ void api_server_stop(struct api_server *server)
         return;
     }
     /* mg_stop cuts answers short that are being sent: first let them end. */
+    streams_stop(server->api.streams);
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += STOP_WAIT_S;
     pthread_mutex_lock(&server->lock);

@@ -7,6 +7,7 @@
 #define FLORIN_SERVER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "consensus/submit.h"
 #include "statemachine/report.h"
@@ -18,8 +19,11 @@ struct api_server_options {
     unsigned keep_alive_timeout_ms; /* how long an idle connection stays. 0: 60,000 */
     unsigned deadline_ms;           /* how long a call may wait for the ledger. 0: 5,000 */
     size_t max_body;                /* bytes. 0: 1 MiB */
+    unsigned max_streams;           /* 0: a quarter of the threads */
     struct gate *gate;              /* borrowed until stop */
-    struct reporter *reporter;      /* borrowed until stop; or NULL */
+    /* 32 bytes that open the secrets of hmac keys; copied. NULL: bearer keys only. */
+    const uint8_t *box_key;
+    struct reporter *reporter; /* borrowed until stop; or NULL */
 };
 
 struct api_server;

@@ -50,6 +50,7 @@ static const struct key keys[] = {
     {"http_listen", KIND_ADDRESS, AT(http_listen), 0, 0, NULL},
     {"cluster_secret_file", KIND_PATH, AT(cluster_secret_file), 0, 0, NULL},
     {"operator_key_file", KIND_PATH, AT(operator_key_file), 0, 0, ""},
+    {"secret_box_file", KIND_PATH, AT(secret_box_file), 0, 0, ""},
     {"election_timeout", KIND_DURATION, AT(election_timeout_ms), 50, 60000, "1000ms"},
     {"heartbeat", KIND_DURATION, AT(heartbeat_ms), 5, 10000, "100ms"},
     {"raft_trailing", KIND_NUMBER, AT(raft_trailing), 0, 100000000, "100000"},

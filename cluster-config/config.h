@@ -44,6 +44,7 @@ struct florin_config {
     char data_dir[CONFIG_PATH_MAX];
     char cluster_secret_file[CONFIG_PATH_MAX];
     char operator_key_file[CONFIG_PATH_MAX]; /* "" when not given */
+    char secret_box_file[CONFIG_PATH_MAX];   /* likewise: then no hmac keys */
     char peer_listen[CONFIG_ADDRESS_MAX];    /* host:port */
     char http_listen[CONFIG_ADDRESS_MAX];
 

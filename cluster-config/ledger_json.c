@@ -150,8 +150,10 @@ static int read_account(const struct reader *in, const char *field, struct accou
 
 static int read_type(const struct reader *in, enum command_type *out)
 {
-    static const enum command_type types[] = {COMMAND_BET, COMMAND_WIN, COMMAND_ROLLBACK,
-                                              COMMAND_DEPOSIT};
+    static const enum command_type types[] = {
+        COMMAND_BET,        COMMAND_WIN,      COMMAND_ROLLBACK,         COMMAND_DEPOSIT,
+        COMMAND_ADJUST,     COMMAND_WITHDRAW, COMMAND_WITHDRAW_CONFIRM, COMMAND_WITHDRAW_CANCEL,
+        COMMAND_ROUND_CLOSE};
     struct slice text;
 
     if (read_text(in, "type", &text) != 0) {
@@ -220,10 +222,31 @@ static int read_postings(const struct reader *in, int scale, struct record *r)
     return 0;
 }
 
+/* The end of a withdrawal is called as that is, and a word behind it. */
+static int read_record_id(const struct reader *in, enum command_type type, struct slice *out)
+{
+    struct slice end = slice_of(type == COMMAND_WITHDRAW_CONFIRM  ? ":confirm"
+                                : type == COMMAND_WITHDRAW_CANCEL ? ":cancel"
+                                                                  : "");
+    struct slice own;
+
+    if (read_text(in, "id", out) != 0) {
+        return -1;
+    }
+    if (out->len <= end.len) {
+        return wrong(in, "id", "is missing or too short");
+    }
+    own = (struct slice){out->base, out->len - end.len};
+    if (!id_valid(own) || !slice_equal((struct slice){out->base + own.len, end.len}, end)) {
+        return wrong(in, "id", "is not an id of this type of transaction");
+    }
+    return 0;
+}
+
 static int read_names(const struct reader *in, struct record *r)
 {
     return read_id(in, "provider", true, &r->principal) != 0 ||
-                   read_id(in, "id", true, &r->id) != 0 ||
+                   read_record_id(in, r->type, &r->id) != 0 ||
                    read_id(in, "player", true, &r->player) != 0 ||
                    read_id(in, "currency", true, &r->currency) != 0 ||
                    read_id(in, "round", false, &r->round) != 0 ||

@@ -206,10 +206,13 @@ static int check_amount(const struct record *r, int64_t change, struct fault *fa
 {
     bool sign_ok = true;
 
-    if (r->type == COMMAND_BET) {
+    if (r->type == COMMAND_BET || r->type == COMMAND_WITHDRAW_CONFIRM) {
         sign_ok = change <= 0;
     } else if (r->type == COMMAND_WIN || r->type == COMMAND_DEPOSIT) {
         sign_ok = change >= 0;
+    } else if (r->type == COMMAND_WITHDRAW || r->type == COMMAND_WITHDRAW_CANCEL ||
+               r->type == COMMAND_ROUND_CLOSE) {
+        sign_ok = change == 0;
     }
     if (!sign_ok || (change < 0 ? -change : change) != r->amount_minor) {
         return broken(r, fault, "its postings move another amount than it states");
@@ -250,13 +253,17 @@ static int check_money(struct ledger_verifier *v, const struct record *r, struct
 
 static void remember_id(struct ledger_verifier *v, const struct record *r)
 {
+    /* A withdrawal ends once, in a namespace of its own: a client may well call a bet "w:confirm".
+     */
+    bool end = r->type == COMMAND_WITHDRAW_CONFIRM || r->type == COMMAND_WITHDRAW_CANCEL;
+    struct slice id = end ? r->original : r->id;
     crypto_generichash_state state;
     struct seen_id seen = {.seq = r->seq};
 
     crypto_generichash_init(&state, NULL, 0, ID_HASH_BYTES);
     crypto_generichash_update(&state, (const uint8_t *)r->principal.base, r->principal.len);
-    crypto_generichash_update(&state, (const uint8_t *)" ", 1);
-    crypto_generichash_update(&state, (const uint8_t *)r->id.base, r->id.len);
+    crypto_generichash_update(&state, (const uint8_t *)(end ? "/" : " "), 1);
+    crypto_generichash_update(&state, (const uint8_t *)id.base, id.len);
     crypto_generichash_final(&state, seen.hash, ID_HASH_BYTES);
     bytes_append(&v->seen, &seen, sizeof seen);
 }

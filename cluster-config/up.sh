@@ -211,6 +211,7 @@ flock 9 # two at once would both choose and start
 [ -s "$run/ports" ] || choose_ports
 check_ports
 make_secret "$run/secret" ""
+make_secret "$run/box.key" ""
 make_secret "$run/operator.key" "demo-operator."
 make_secret "$run/provider.key" "demo-provider."
 make_secret "$run/platform.key" "demo-platform."

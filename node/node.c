@@ -189,8 +189,18 @@ static int open_api(struct node *n, struct fault *fault)
         .gate = n->gate,
         .reporter = n->reporter,
     };
+    uint8_t box_key[CLUSTER_SECRET_BYTES];
+    int rv;
 
-    return api_server_start(&n->api, &options, fault);
+    if (n->config.secret_box_file[0] != '\0') {
+        if (config_read_secret_file(n->config.secret_box_file, box_key, fault) != 0) {
+            return -1;
+        }
+        options.box_key = box_key;
+    }
+    rv = api_server_start(&n->api, &options, fault);
+    sodium_memzero(box_key, sizeof box_key);
+    return rv;
 }
 
 int node_open(struct node **node, const struct florin_config *config, struct reporter *reporter,

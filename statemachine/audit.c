@@ -12,8 +12,10 @@ struct audit {
     struct changes *books; /* TABLE_BALANCE: account and currency -> i64; TABLE_PLAYER: last seq;
                               TABLE_CURRENCY: wide_sum of the stored balances */
     uint8_t chain[HASH_BYTES];
-    uint64_t seq;
     uint64_t n_transactions;
+    uint64_t n_withdrawals, n_ends; /* in the ledger: applied withdrawals, and what ended them */
+    uint64_t n_holds, n_closed;     /* in the table of holds */
+    uint64_t n_open, n_active;      /* open ones there, and active ones in the players' purses */
 };
 
 static int wrong(struct fault *fault, uint64_t seq, const char *what)
@@ -153,6 +155,11 @@ static int audit_record(struct audit *a, uint64_t seq, struct fault *fault)
         return wrong(fault, seq, "its link is not the player's record before it");
     }
     book_put(a, TABLE_PLAYER, r.player, (int64_t)seq);
+    if (r.verdict == VERDICT_APPLIED) {
+        a->n_withdrawals += r.type == COMMAND_WITHDRAW ? 1 : 0;
+        a->n_ends +=
+            r.type == COMMAND_WITHDRAW_CONFIRM || r.type == COMMAND_WITHDRAW_CANCEL ? 1 : 0;
+    }
     return audit_postings(a, &r, fault) != 0 ? -1 : audit_rollback(a, &r, fault);
 }
 
@@ -194,6 +201,38 @@ static int each_of(struct audit *a, enum store_table table,
     return rc;
 }
 
+/* A player's holds are open withdrawals of its own, and no more than its balance. */
+static int audit_purse(struct audit *a, struct slice player, struct slice currency,
+                       struct fault *fault)
+{
+    struct purse p;
+    struct record r;
+    struct hold h;
+    uint8_t i;
+
+    if (state_purse(a->state, player, currency, &p, fault) < 0) {
+        return -1;
+    }
+    for (i = 0; i < p.n_holds; i++) {
+        if (state_record(a->state, p.holds[i].seq, &r, fault) != 0 ||
+            state_hold(a->state, r.principal, r.id, &h, fault) != 1) {
+            return -1;
+        }
+        if (h.seq != p.holds[i].seq || h.closed_by != 0 ||
+            h.expires_at_ms != p.holds[i].expires_at_ms ||
+            h.amount_minor != p.holds[i].amount_minor || !slice_equal(h.player, player) ||
+            !slice_equal(h.currency, currency)) {
+            return wrong(fault, r.seq, "what is held for it is not what it asked for");
+        }
+    }
+    a->n_active += p.n_holds;
+    if (purse_available(&p) < 0) {
+        return fault_set(fault, "audit: more is held of player %.*s than there is", (int)player.len,
+                         player.base);
+    }
+    return 0;
+}
+
 static int audit_balance(struct audit *a, struct slice key, struct slice value, struct fault *fault)
 {
     struct account account;
@@ -209,7 +248,7 @@ static int audit_balance(struct audit *a, struct slice key, struct slice value, 
             (int)account.name.len, account.name.base, (int)currency.len, currency.base);
     }
     add_to_sum(a, currency, minor);
-    return 0;
+    return account.kind == ACCOUNT_PLAYER ? audit_purse(a, account.name, currency, fault) : 0;
 }
 
 static int audit_player(struct audit *a, struct slice key, struct slice value, struct fault *fault)
@@ -236,21 +275,108 @@ static int audit_player(struct audit *a, struct slice key, struct slice value, s
     return 0;
 }
 
+/* The name of an atomic call, over the records of its items. */
+static int audit_call(const struct audit *a, struct slice principal, const struct transaction *t,
+                      struct fault *fault)
+{
+    struct record r;
+    uint64_t seq;
+
+    for (seq = t->seq; seq <= t->rolled_by; seq++) {
+        if (state_record(a->state, seq, &r, fault) != 0) {
+            return -1;
+        }
+        if (!slice_equal(r.principal, principal)) {
+            return wrong(fault, seq, "it is said to be part of another's transaction");
+        }
+    }
+    return 0;
+}
+
+static bool ends_with(struct slice text, struct slice end)
+{
+    return text.len > end.len && memcmp(text.base + text.len - end.len, end.base, end.len) == 0;
+}
+
+static int audit_hold(struct audit *a, struct slice key, struct slice value, struct fault *fault)
+{
+    struct record r;
+    struct hold h;
+
+    (void)key;
+    if (hold_decode(value, &h, fault) != 0 || state_record(a->state, h.seq, &r, fault) != 0) {
+        return -1;
+    }
+    if (r.type != COMMAND_WITHDRAW || r.verdict != VERDICT_APPLIED ||
+        r.requested_minor != h.amount_minor || !slice_equal(r.player, h.player) ||
+        !slice_equal(r.currency, h.currency) || !slice_equal(r.gateway, h.gateway)) {
+        return wrong(fault, h.seq, "its hold says something else");
+    }
+    if (h.closed_by != 0) {
+        struct slice id = r.id;
+
+        if (state_record(a->state, h.closed_by, &r, fault) != 0) {
+            return -1;
+        }
+        if ((r.type != COMMAND_WITHDRAW_CONFIRM && r.type != COMMAND_WITHDRAW_CANCEL) ||
+            r.verdict != VERDICT_APPLIED || !slice_equal(r.original, id)) {
+            return wrong(fault, h.closed_by, "it is said to end a withdrawal, and does not");
+        }
+        a->n_closed++;
+    } else if (h.expires_at_ms > a->state->clock_ms) {
+        a->n_open++;
+    }
+    return 0;
+}
+
+static int audit_session(struct audit *a, struct slice key, struct slice value, struct fault *fault)
+{
+    struct session session;
+    struct slice id;
+
+    if (session_decode(key, value, &session, fault) != 0) {
+        return -1;
+    }
+    if (state_token(a->state, session.token_hash, &id, fault) != 1 || !slice_equal(id, key)) {
+        return fault_set(fault, "audit: session %.*s is not known by its token", (int)key.len,
+                         key.base);
+    }
+    return 0;
+}
+
+static int audit_round(struct audit *a, struct slice key, struct slice value, struct fault *fault)
+{
+    struct round round;
+
+    (void)key;
+    if (round_decode(value, &round, fault) != 0) {
+        return -1;
+    }
+    return round.closed_by <= a->state->seq
+               ? 0
+               : fault_set(fault, "audit: a round was closed by a record that is not there");
+}
+
 static int audit_transaction(struct audit *a, struct slice key, struct slice value,
                              struct fault *fault)
 {
     struct slice principal, id;
+    char place[RECORD_ID_MAX];
     struct transaction t;
     struct record r;
 
     if (transaction_decode(key, value, &principal, &id, &t, fault) != 0) {
         return -1;
     }
+    if (ends_with(id, slice_of("/items"))) {
+        return audit_call(a, principal, &t, fault);
+    }
     if (t.seq != 0) {
         if (state_record(a->state, t.seq, &r, fault) != 0) {
             return -1;
         }
-        if (!slice_equal(r.principal, principal) || !slice_equal(r.id, id)) {
+        if (!slice_equal(r.principal, principal) ||
+            !slice_equal(transaction_place(&r, place), id)) {
             return wrong(fault, t.seq, "the idempotency table names it for another id");
         }
         a->n_transactions++;
@@ -283,6 +409,14 @@ static int audit_tables(struct audit *a, struct fault *fault)
     if (each_of(a, TABLE_PLAYER, audit_player, &n, fault) != 0 ||
         each_of(a, TABLE_TRANSACTION, audit_transaction, &n, fault) != 0) {
         return -1;
+    }
+    if (each_of(a, TABLE_HOLD, audit_hold, &a->n_holds, fault) != 0 ||
+        each_of(a, TABLE_SESSION, audit_session, &n, fault) != 0 ||
+        each_of(a, TABLE_ROUND, audit_round, &n, fault) != 0) {
+        return -1;
+    }
+    if (a->n_holds != a->n_withdrawals || a->n_closed != a->n_ends || a->n_open != a->n_active) {
+        return fault_set(fault, "audit: the holds are not what the ledger's withdrawals make");
     }
     if (a->n_transactions != a->state->seq) {
         return fault_set(fault, "audit: %llu ids were decided, the ledger has %llu records",

@@ -56,16 +56,18 @@ void bytes_append(struct bytes *b, const void *data, size_t len)
 }
 
 /* The little-endian encodings below are written byte by byte: what they give is the same on every
- * machine, and compilers make one store of it. */
-static void append_le(struct bytes *b, uint64_t v, size_t len)
+ * machine; where the length is a constant, compilers make one store of it. */
+static inline __attribute__((always_inline)) void append_le(struct bytes *b, uint64_t v, size_t len)
 {
-    uint8_t le[8];
+    uint8_t *at;
     size_t i;
 
+    bytes_reserve(b, len);
+    at = b->base + b->len;
     for (i = 0; i < len; i++) {
-        le[i] = (uint8_t)(v >> (8 * i));
+        at[i] = (uint8_t)(v >> (8 * i));
     }
-    bytes_append(b, le, len);
+    b->len += len;
 }
 
 void bytes_append_u8(struct bytes *b, uint8_t v)
@@ -101,7 +103,7 @@ const uint8_t *cursor_take(struct cursor *c, size_t len)
     return at;
 }
 
-static uint64_t cursor_le(struct cursor *c, size_t len)
+static inline __attribute__((always_inline)) uint64_t cursor_le(struct cursor *c, size_t len)
 {
     const uint8_t *at = cursor_take(c, len);
     uint64_t v = 0;

@@ -1,164 +1,77 @@
-/* Commands as bytes. Guarantee: one command has one encoding, and what decodes is well formed.
+/* What a well-formed command is.
  *
- * How: the fields stand in one table; which of them a type needs or may have are two bit sets. The
- * decoder fills a struct command, then holds the keys it met against the fields that the struct
- * says are present: a difference is a missing field, or one that should have been left out. */
+ * How: the fields stand in tables; which of them a type needs or may have are two bit sets, held
+ * against the set of those that are present. Some types have a rule of their own on top. */
 #include "statemachine/command.h"
 
-#include <msgpack.h>
-
-#include "statemachine/unpack.h"
-
-/* Keys of the msgpack map. They are in the log: never renumber, only add. */
-enum field_key {
-    KEY_TYPE = 0,
-    KEY_ORIGIN = 1,
-    KEY_PRINCIPAL = 2,
-    KEY_ID = 3,
-    KEY_PLAYER = 4,
-    KEY_CURRENCY = 5,
-    KEY_AMOUNT = 6, /* array: digits, how many of them after the point */
-    KEY_ROUND = 7,
-    KEY_GAME = 8,
-    KEY_SESSION = 9,
-    KEY_BET = 10,
-    KEY_ORIGINAL = 11,
-    KEY_GATEWAY = 12,
-    KEY_WIN_KIND = 13,
-    KEY_NAME = 32,
-    KEY_SCALE = 33,
-    KEY_ROLE = 34,
-    KEY_SECRET_HASH = 35,
-    KEY_CURRENCIES = 36,
-    KEY_COUNT = 37,
-};
-
-#define BIT(key) (UINT64_C(1) << (key))
-
-struct field {
-    uint8_t key;
-    const char *name;
-    size_t text_offset; /* where in struct command the slice is; 0: not a text (type is there) */
-};
-
-#define TEXT(key, member)                                                                          \
-    {                                                                                              \
-        key, #member, offsetof(struct command, member)                                             \
-    }
-
-static const struct field fields[] = {
-    {KEY_TYPE, "type", 0},
-    {KEY_ORIGIN, "origin", 0},
-    TEXT(KEY_PRINCIPAL, principal),
-    TEXT(KEY_ID, id),
-    TEXT(KEY_PLAYER, player),
-    TEXT(KEY_CURRENCY, currency),
-    {KEY_AMOUNT, "amount", 0},
-    TEXT(KEY_ROUND, round),
-    TEXT(KEY_GAME, game),
-    TEXT(KEY_SESSION, session),
-    TEXT(KEY_BET, bet),
-    TEXT(KEY_ORIGINAL, original),
-    TEXT(KEY_GATEWAY, gateway),
-    {KEY_WIN_KIND, "kind", 0},
-    TEXT(KEY_NAME, name),
-    {KEY_SCALE, "scale", 0},
-    {KEY_ROLE, "role", 0},
-    {KEY_SECRET_HASH, "secret_hash", 0},
-    {KEY_CURRENCIES, "currencies", 0},
-};
-
-enum { FIELDS = sizeof fields / sizeof *fields };
-
-static struct slice text_of(const struct command *c, const struct field *f)
-{
-    struct slice text;
-
-    memcpy(&text, (const char *)c + f->text_offset, sizeof text);
-    return text;
-}
-
-static const struct field *field_of(uint64_t key)
-{
-    size_t i;
-
-    /* The table is dense up to the win kind. */
-    if (key <= KEY_WIN_KIND) {
-        return &fields[key];
-    }
-    for (i = KEY_WIN_KIND + 1; i < FIELDS; i++) {
-        if (fields[i].key == key) {
-            return &fields[i];
-        }
-    }
-    return NULL;
-}
+#include "statemachine/command_fields.h"
 
 struct shape {
     uint64_t needs;
     uint64_t may_have;
 };
 
-static bool shape_of(enum command_type type, struct shape *shape)
-{
-    const uint64_t all = BIT(KEY_TYPE) | BIT(KEY_ORIGIN);
-    const uint64_t money =
-        all | BIT(KEY_PRINCIPAL) | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY);
-    const uint64_t play = BIT(KEY_ROUND) | BIT(KEY_GAME) | BIT(KEY_SESSION);
+#define ALL   (BIT(KEY_TYPE) | BIT(KEY_ORIGIN))
+#define BY    (ALL | BIT(KEY_PRINCIPAL))
+#define MONEY (BY | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY))
+#define PLAY  (BIT(KEY_ROUND) | BIT(KEY_GAME) | BIT(KEY_SESSION) | BIT(KEY_DRY_RUN))
+#define NAMED (ALL | BIT(KEY_NAME))
 
-    switch (type) {
-    case COMMAND_BET:
-        *shape = (struct shape){money | BIT(KEY_AMOUNT), play};
-        return true;
-    case COMMAND_WIN:
-        *shape = (struct shape){money | BIT(KEY_AMOUNT), play | BIT(KEY_BET) | BIT(KEY_WIN_KIND)};
-        return true;
-    case COMMAND_ROLLBACK:
-        *shape = (struct shape){money | BIT(KEY_ORIGINAL), play};
-        return true;
-    case COMMAND_DEPOSIT:
-        *shape = (struct shape){money | BIT(KEY_AMOUNT) | BIT(KEY_GATEWAY), 0};
-        return true;
-    case COMMAND_CURRENCY_CREATE:
-        *shape = (struct shape){all | BIT(KEY_NAME) | BIT(KEY_SCALE), 0};
-        return true;
-    case COMMAND_PRINCIPAL_CREATE:
-        *shape = (struct shape){all | BIT(KEY_NAME) | BIT(KEY_ROLE), 0};
-        return true;
-    case COMMAND_KEY_CREATE:
-        *shape = (struct shape){
-            all | BIT(KEY_PRINCIPAL) | BIT(KEY_NAME) | BIT(KEY_ROLE) | BIT(KEY_SECRET_HASH), 0};
-        return true;
-    case COMMAND_PLAYER_CREATE:
-        *shape = (struct shape){all | BIT(KEY_PLAYER), BIT(KEY_CURRENCIES)};
-        return true;
-    }
-    return false;
+static const struct shape shapes[] = {
+    [COMMAND_BET] = {MONEY | BIT(KEY_AMOUNT), PLAY},
+    [COMMAND_WIN] = {MONEY | BIT(KEY_AMOUNT), PLAY | BIT(KEY_BET) | BIT(KEY_WIN_KIND)},
+    [COMMAND_ROLLBACK] = {MONEY | BIT(KEY_ORIGINAL), PLAY},
+    [COMMAND_DEPOSIT] = {MONEY | BIT(KEY_AMOUNT) | BIT(KEY_GATEWAY), 0},
+    [COMMAND_ADJUST] = {MONEY | BIT(KEY_AMOUNT), PLAY | BIT(KEY_NEGATIVE)},
+    [COMMAND_WITHDRAW] = {MONEY | BIT(KEY_AMOUNT) | BIT(KEY_GATEWAY), BIT(KEY_EXPIRES_S)},
+    [COMMAND_WITHDRAW_CONFIRM] = {BY | BIT(KEY_ORIGINAL), BIT(KEY_AMOUNT)},
+    [COMMAND_WITHDRAW_CANCEL] = {BY | BIT(KEY_ORIGINAL), 0},
+    [COMMAND_ROUND_CLOSE] = {BY | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_ROUND), 0},
+    [COMMAND_ATOMIC] = {BY | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY) | BIT(KEY_ITEMS),
+                        PLAY | BIT(KEY_ID) | BIT(KEY_CLOSE_ROUND)},
+    [COMMAND_CURRENCY_CREATE] = {NAMED | BIT(KEY_SCALE), 0},
+    [COMMAND_PRINCIPAL_CREATE] = {NAMED | BIT(KEY_ROLE), 0},
+    [COMMAND_KEY_CREATE] = {NAMED | BIT(KEY_PRINCIPAL) | BIT(KEY_ROLE),
+                            BIT(KEY_KEY_KIND) | BIT(KEY_SECRET_HASH) | BIT(KEY_SEALED)},
+    [COMMAND_PLAYER_CREATE] = {ALL | BIT(KEY_PLAYER), BIT(KEY_CURRENCIES)},
+    [COMMAND_PLAYER_UPDATE] = {ALL | BIT(KEY_PLAYER), BIT(KEY_SETS) | BIT(KEY_STATUS) |
+                                                          BIT(KEY_UNTIL_MS) | BIT(KEY_REMINDER_S) |
+                                                          BIT(KEY_LIMITS)},
+    [COMMAND_SESSION_OPEN] = {NAMED | BIT(KEY_PLAYER) | BIT(KEY_TOKEN_HASH) | BIT(KEY_TTL_S),
+                              BIT(KEY_PRINCIPAL) | BIT(KEY_GAME) | BIT(KEY_PARENT_HASH) |
+                                  BIT(KEY_REMINDER_S)},
+    [COMMAND_SESSION_CLOSE] = {NAMED, 0},
+    [COMMAND_SESSION_ROTATE] = {NAMED | BIT(KEY_TOKEN_HASH), BIT(KEY_TTL_S)},
+    [COMMAND_SESSION_AUTHENTICATE] = {BY | BIT(KEY_TOKEN_HASH), 0},
+    [COMMAND_PASSWORD_SET] = {ALL | BIT(KEY_PLAYER) | BIT(KEY_PASSWORD_HASH), 0},
+    [COMMAND_PRINCIPAL_UPDATE] = {NAMED | BIT(KEY_ROLE) | BIT(KEY_SETS),
+                                  BIT(KEY_DISABLED) | BIT(KEY_SHORTFALL) | BIT(KEY_RATE_PER_S) |
+                                      BIT(KEY_IP_ALLOW) | BIT(KEY_CURRENCIES)},
+    [COMMAND_KEY_UPDATE] = {NAMED | BIT(KEY_DISABLED), 0},
+};
+
+/* NULL: there is no such type. */
+static const struct shape *shape_of(enum command_type type)
+{
+    return type < sizeof shapes / sizeof *shapes && shapes[type].needs != 0 ? &shapes[type] : NULL;
 }
 
-/* Which keys the encoding of this command has. A number that its type needs is there even when it
- * is zero (a zero win, scale 0); any other field is absent when it is zero or empty. */
-static uint64_t present(const struct command *c, const struct shape *shape)
+uint64_t command_always(const struct command *c)
 {
-    uint64_t keys = BIT(KEY_TYPE) | BIT(KEY_ORIGIN);
-    size_t i;
+    const struct shape *shape = shape_of(c->type);
+    const uint64_t numbers = BIT(KEY_AMOUNT) | BIT(KEY_SCALE) | BIT(KEY_DISABLED);
 
-    for (i = 0; i < FIELDS; i++) {
-        if (fields[i].text_offset != 0 && text_of(c, &fields[i]).len > 0) {
-            keys |= BIT(fields[i].key);
-        }
-    }
-    if (c->amount.digits != 0 || c->amount.after_point != 0 || (shape->needs & BIT(KEY_AMOUNT))) {
-        keys |= BIT(KEY_AMOUNT);
-    }
-    if (c->scale != 0 || (shape->needs & BIT(KEY_SCALE))) {
-        keys |= BIT(KEY_SCALE);
-    }
-    keys |= c->win_kind != WIN_PLAIN ? BIT(KEY_WIN_KIND) : 0;
-    keys |= c->role != ROLE_NONE ? BIT(KEY_ROLE) : 0;
-    keys |= c->secret_hash != NULL ? BIT(KEY_SECRET_HASH) : 0;
-    keys |= c->n_currencies > 0 ? BIT(KEY_CURRENCIES) : 0;
-    return keys;
+    return ALL | (shape == NULL ? 0 : shape->needs & numbers);
+}
+
+uint64_t item_always(const struct command_item *item)
+{
+    return BIT(KEY_TYPE) | (item->type == COMMAND_ROLLBACK ? 0 : BIT(KEY_AMOUNT));
+}
+
+uint64_t limit_always(const struct limit_change *limit)
+{
+    return BIT(KEY_LIMIT_KIND) | BIT(KEY_LIMIT_PERIOD) | (limit->none ? 0 : BIT(KEY_AMOUNT));
 }
 
 bool id_valid(struct slice id)
@@ -179,273 +92,209 @@ bool id_valid(struct slice id)
     return true;
 }
 
-static const char *key_name(uint64_t keys)
-{
-    return field_of((uint64_t)__builtin_ctzll(keys))->name;
-}
-
-/* The values, each for itself. */
-static int check_values(const struct command *c, struct fault *fault)
+bool cidr_valid(struct slice text)
 {
     size_t i;
 
-    for (i = 0; i < FIELDS; i++) {
-        struct slice text = fields[i].text_offset == 0 ? slice_of("") : text_of(c, &fields[i]);
+    if (text.len == 0 || text.len > CIDR_TEXT_MAX) {
+        return false;
+    }
+    for (i = 0; i < text.len; i++) {
+        char c = text.base[i];
 
-        if (text.len > 0 && !id_valid(text)) {
-            return fault_set(fault, "command: %s is not a valid id", fields[i].name);
+        if (!((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || (c >= '0' && c <= '9') ||
+              c == '.' || c == ':' || c == '/')) {
+            return false;
         }
     }
-    if (c->amount.digits < 0 || c->amount.after_point > SCALE_MAX) {
-        return fault_set(fault, "command: amount is negative or has over %d digits after the point",
-                         SCALE_MAX);
+    return true;
+}
+
+/* ---- the types' own rules ---- */
+
+static int check_key(const struct command *c, struct fault *fault)
+{
+    bool hmac = c->key_kind == KEY_HMAC;
+
+    if (hmac ? c->sealed.len == 0 : c->secret_hash == NULL) {
+        return fault_set(fault, "command: a key_create lacks its %s",
+                         hmac ? "sealed secret" : "secret_hash");
     }
-    if ((unsigned)c->win_kind > WIN_FREESPIN) {
-        return fault_set(fault, "command: kind %u is unknown", (unsigned)c->win_kind);
+    if (hmac ? c->secret_hash != NULL : c->sealed.len > 0) {
+        return fault_set(fault, "command: a key_create of this kind has no %s",
+                         hmac ? "secret_hash" : "sealed secret");
     }
-    if (c->scale > SCALE_MAX) {
-        return fault_set(fault, "command: scale %u is over %d", c->scale, SCALE_MAX);
+    return 0;
+}
+
+/* What an update does not set must be left out: it would look as if it were set. */
+static int check_sets(const struct command *c, uint64_t keys, uint32_t may_set, struct fault *fault)
+{
+    static const struct {
+        uint32_t bit;
+        uint64_t keys;
+    } of[] = {
+        {SET_STATUS, BIT(KEY_STATUS) | BIT(KEY_UNTIL_MS)},
+        {SET_REMINDER, BIT(KEY_REMINDER_S)},
+        {SET_DISABLED, BIT(KEY_DISABLED)},
+        {SET_SHORTFALL, BIT(KEY_SHORTFALL)},
+        {SET_RATE, BIT(KEY_RATE_PER_S)},
+        {SET_IP_ALLOW, BIT(KEY_IP_ALLOW)},
+        {SET_CURRENCIES, BIT(KEY_CURRENCIES)},
+    };
+    size_t i;
+
+    if ((c->sets & ~may_set) != 0) {
+        return fault_set(fault, "command: a %s can't set that", command_type_name(c->type));
     }
-    if ((unsigned)c->role > ROLE_AUDITOR) {
-        return fault_set(fault, "command: role %u is unknown", (unsigned)c->role);
-    }
-    if (c->n_currencies > CURRENCIES_PER_PLAYER) {
-        return fault_set(fault, "command: %u currencies are over %d", c->n_currencies,
-                         CURRENCIES_PER_PLAYER);
-    }
-    for (i = 0; i < c->n_currencies; i++) {
-        if (!id_valid(c->currencies[i])) {
-            return fault_set(fault, "command: currencies holds an invalid id");
+    for (i = 0; i < sizeof of / sizeof *of; i++) {
+        uint64_t wrong = keys & of[i].keys;
+
+        if ((c->sets & of[i].bit) == 0 && wrong != 0) {
+            return fault_set(fault, "command: %s is there, but sets does not say so",
+                             command_fields[__builtin_ctzll(wrong)].name);
         }
     }
     return 0;
 }
 
-/* The values together. */
-static int check_shape(const struct command *c, struct shape *shape, struct fault *fault)
+static bool same_limit(const struct limit_change *a, const struct limit_change *b)
 {
-    uint64_t keys, wrong;
+    return a->kind == b->kind && a->period == b->period && slice_equal(a->currency, b->currency);
+}
 
-    if (!shape_of(c->type, shape)) {
-        return fault_set(fault, "command: type %u is unknown", (unsigned)c->type);
+static int check_player_update(const struct command *c, uint64_t keys, struct fault *fault)
+{
+    uint8_t i, j;
+
+    if (c->sets == 0 && c->n_limits == 0) {
+        return fault_set(fault, "command: a player_update changes nothing");
     }
-    keys = present(c, shape);
-    wrong = shape->needs & ~keys;
-    if (wrong != 0) {
-        return fault_set(fault, "command: a %s lacks its %s", command_type_name(c->type),
-                         key_name(wrong));
+    if (c->until_ms != 0 && c->status == PLAYER_ACTIVE) {
+        return fault_set(fault, "command: until is for a player who is blocked or self_excluded");
     }
-    wrong = keys & ~(shape->needs | shape->may_have);
-    if (wrong != 0) {
-        return fault_set(fault, "command: a %s has no %s", command_type_name(c->type),
-                         key_name(wrong));
+    for (i = 0; i < c->n_limits; i++) {
+        for (j = 0; j < i; j++) {
+            if (same_limit(&c->limits[i], &c->limits[j])) {
+                return fault_set(fault, "command: limits name the same limit twice");
+            }
+        }
     }
+    return check_sets(c, keys, SET_STATUS | SET_REMINDER, fault);
+}
+
+static int check_item(const struct command *c, uint8_t i, struct fault *fault)
+{
+    struct command item;
+    uint8_t j;
+
+    command_of_item(c, i, &item);
+    if (item.type != COMMAND_BET && item.type != COMMAND_WIN && item.type != COMMAND_ROLLBACK &&
+        item.type != COMMAND_ADJUST) {
+        return fault_set(fault, "command: items hold a type that can't be one");
+    }
+    if (command_check_shape(&item, fields_present(&item, command_fields, command_always(&item)),
+                            fault) != 0) {
+        return -1;
+    }
+    for (j = 0; j < i; j++) {
+        if (slice_equal(c->items[i].id, c->items[j].id)) {
+            return fault_set(fault, "command: items hold the same id twice");
+        }
+    }
+    return 0;
+}
+
+static int check_atomic(const struct command *c, struct fault *fault)
+{
+    uint8_t i;
+
+    if (c->close_round && c->round.len == 0) {
+        return fault_set(fault, "command: close_round needs a round");
+    }
+    for (i = 0; i < c->n_items; i++) {
+        if (check_item(c, i, fault) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int check_type(const struct command *c, uint64_t keys, struct fault *fault)
+{
+    const uint32_t policy = SET_DISABLED | SET_SHORTFALL | SET_RATE | SET_IP_ALLOW | SET_CURRENCIES;
+    bool principal = c->type == COMMAND_PRINCIPAL_CREATE || c->type == COMMAND_PRINCIPAL_UPDATE;
+
     if (c->type == COMMAND_CURRENCY_CREATE && c->name.len > CURRENCY_CODE_MAX) {
         return fault_set(fault, "command: a currency's name has over %d characters",
                          CURRENCY_CODE_MAX);
     }
-    if (c->type == COMMAND_PRINCIPAL_CREATE && c->role != ROLE_PROVIDER &&
-        c->role != ROLE_GATEWAY) {
-        return fault_set(fault, "command: only a provider or a gateway is created by itself");
+    if (principal && c->role != ROLE_PROVIDER && c->role != ROLE_GATEWAY) {
+        return fault_set(fault, "command: only a provider or a gateway is managed by itself");
     }
-    return 0;
+    switch (c->type) {
+    case COMMAND_KEY_CREATE:
+        return check_key(c, fault);
+    case COMMAND_PRINCIPAL_UPDATE:
+        return check_sets(c, keys, policy, fault);
+    case COMMAND_PLAYER_UPDATE:
+        return check_player_update(c, keys, fault);
+    case COMMAND_ATOMIC:
+        return check_atomic(c, fault);
+    default:
+        return 0;
+    }
+}
+
+int command_check_shape(const struct command *c, uint64_t keys, struct fault *fault)
+{
+    const struct shape *shape = shape_of(c->type);
+    uint64_t wrong;
+
+    if (shape == NULL) {
+        return fault_set(fault, "command: type %u is unknown", (unsigned)c->type);
+    }
+    wrong = shape->needs & ~keys;
+    if (wrong != 0) {
+        return fault_set(fault, "command: a %s lacks its %s", command_type_name(c->type),
+                         command_fields[__builtin_ctzll(wrong)].name);
+    }
+    wrong = keys & ~(shape->needs | shape->may_have);
+    if (wrong != 0) {
+        return fault_set(fault, "command: a %s has no %s", command_type_name(c->type),
+                         command_fields[__builtin_ctzll(wrong)].name);
+    }
+    return check_type(c, keys, fault);
 }
 
 int command_check(const struct command *c, struct fault *fault)
 {
-    struct shape shape;
+    uint64_t keys = fields_present(c, command_fields, command_always(c));
 
-    if (check_values(c, fault) != 0) {
-        return -1;
+    if (c->type == COMMAND_ADJUST) {
+        return fault_set(fault, "command: this type comes in a transaction only");
     }
-    return check_shape(c, &shape, fault);
+    return fields_check(c, command_fields, keys, fault) != 0 ? -1
+                                                             : command_check_shape(c, keys, fault);
 }
 
-static int write_bytes(void *data, const char *buf, size_t len)
+void command_of_item(const struct command *c, unsigned i, struct command *item)
 {
-    bytes_append(data, buf, len);
-    return 0;
-}
+    const struct command_item *from = &c->items[i];
 
-static void pack_text(msgpack_packer *pk, struct slice text)
-{
-    msgpack_pack_str(pk, text.len);
-    msgpack_pack_str_body(pk, text.base, text.len);
-}
-
-static void pack_value(msgpack_packer *pk, const struct command *c, const struct field *f)
-{
-    size_t i;
-
-    switch (f->key) {
-    case KEY_TYPE:
-        msgpack_pack_uint64(pk, (uint64_t)c->type);
-        break;
-    case KEY_ORIGIN:
-        msgpack_pack_uint64(pk, c->origin);
-        break;
-    case KEY_AMOUNT:
-        msgpack_pack_array(pk, 2);
-        msgpack_pack_uint64(pk, (uint64_t)c->amount.digits);
-        msgpack_pack_uint64(pk, c->amount.after_point);
-        break;
-    case KEY_WIN_KIND:
-        msgpack_pack_uint64(pk, (uint64_t)c->win_kind);
-        break;
-    case KEY_SCALE:
-        msgpack_pack_uint64(pk, c->scale);
-        break;
-    case KEY_ROLE:
-        msgpack_pack_uint64(pk, (uint64_t)c->role);
-        break;
-    case KEY_SECRET_HASH:
-        msgpack_pack_bin(pk, SECRET_HASH_BYTES);
-        msgpack_pack_bin_body(pk, c->secret_hash, SECRET_HASH_BYTES);
-        break;
-    case KEY_CURRENCIES:
-        msgpack_pack_array(pk, c->n_currencies);
-        for (i = 0; i < c->n_currencies; i++) {
-            pack_text(pk, c->currencies[i]);
-        }
-        break;
-    default:
-        pack_text(pk, text_of(c, f));
-    }
-}
-
-void command_encode(const struct command *c, struct bytes *out)
-{
-    msgpack_packer pk;
-    struct shape shape = {0, 0};
-    uint64_t keys;
-    size_t i;
-
-    shape_of(c->type, &shape);
-    keys = present(c, &shape);
-    msgpack_packer_init(&pk, out, write_bytes);
-    msgpack_pack_map(&pk, (size_t)__builtin_popcountll(keys));
-    for (i = 0; i < FIELDS; i++) {
-        if (keys & BIT(fields[i].key)) {
-            msgpack_pack_uint64(&pk, fields[i].key);
-            pack_value(&pk, c, &fields[i]);
-        }
-    }
-}
-
-/* An unsigned integer that must fit a small field. */
-static uint8_t unpack_u8(struct cursor *in)
-{
-    uint64_t v = unpack_uint(in);
-
-    if (v > UINT8_MAX) {
-        in->failed = true;
-    }
-    return (uint8_t)v;
-}
-
-static void unpack_currencies(struct cursor *in, struct command *c)
-{
-    uint32_t n = unpack_array(in);
-    uint32_t i;
-
-    if (n > CURRENCIES_PER_PLAYER) {
-        in->failed = true;
-        return;
-    }
-    for (i = 0; i < n; i++) {
-        c->currencies[i] = unpack_text(in);
-    }
-    c->n_currencies = (uint8_t)n;
-}
-
-static void unpack_amount(struct cursor *in, struct command *c)
-{
-    uint64_t digits;
-
-    if (unpack_array(in) != 2) {
-        in->failed = true;
-    }
-    digits = unpack_uint(in);
-    if (digits > INT64_MAX) {
-        in->failed = true;
-    }
-    c->amount = (struct decimal){(int64_t)digits, unpack_u8(in)};
-}
-
-static void unpack_value(struct cursor *in, struct command *c, const struct field *f)
-{
-    struct slice text;
-
-    switch (f->key) {
-    case KEY_TYPE:
-        c->type = unpack_u8(in);
-        break;
-    case KEY_ORIGIN:
-        c->origin = unpack_uint(in);
-        break;
-    case KEY_AMOUNT:
-        unpack_amount(in, c);
-        break;
-    case KEY_WIN_KIND:
-        c->win_kind = unpack_u8(in);
-        break;
-    case KEY_SCALE:
-        c->scale = unpack_u8(in);
-        break;
-    case KEY_ROLE:
-        c->role = unpack_u8(in);
-        break;
-    case KEY_SECRET_HASH:
-        text = unpack_blob(in);
-        if (text.len != SECRET_HASH_BYTES) {
-            in->failed = true;
-        }
-        c->secret_hash = (const uint8_t *)text.base;
-        break;
-    case KEY_CURRENCIES:
-        unpack_currencies(in, c);
-        break;
-    default:
-        text = unpack_text(in);
-        memcpy((char *)c + f->text_offset, &text, sizeof text);
-    }
-}
-
-int command_decode(const void *data, size_t len, struct command *c, struct fault *fault)
-{
-    struct cursor in = cursor_of(data, len);
-    struct shape shape;
-    uint64_t seen = 0, next = 0, wrong;
-    uint32_t n;
-
-    *c = (struct command){0};
-    if (len > COMMAND_BYTES_MAX) {
-        return fault_set(fault, "command: %zu bytes are over %d", len, COMMAND_BYTES_MAX);
-    }
-    for (n = unpack_map(&in); n > 0 && !in.failed; n--) {
-        uint64_t key = unpack_uint(&in);
-        const struct field *f = field_of(key);
-
-        if (in.failed || f == NULL || key < next) {
-            return fault_set(fault, "command: a field is unknown, repeated or out of order");
-        }
-        next = key + 1;
-        seen |= BIT(key);
-        unpack_value(&in, c, f);
-        if (in.failed) {
-            return fault_set(fault, "command: %s is cut short or of the wrong kind", f->name);
-        }
-    }
-    if (in.failed || in.left > 0) {
-        return fault_set(fault, "command: not one msgpack map, whole and nothing after it");
-    }
-    if (check_values(c, fault) != 0 || check_shape(c, &shape, fault) != 0) {
-        return -1;
-    }
-    wrong = seen ^ present(c, &shape);
-    if (wrong != 0) {
-        return fault_set(fault, "command: %s is missing, or empty where it should be left out",
-                         key_name(wrong));
-    }
-    return 0;
+    command_init(item);
+    item->type = from->type;
+    item->origin = c->origin;
+    item->principal = c->principal;
+    item->id = from->id;
+    item->player = c->player;
+    item->currency = c->currency;
+    item->amount = from->amount;
+    item->negative = from->negative;
+    item->round = c->round;
+    item->game = c->game;
+    item->session = c->session;
+    item->bet = from->bet;
+    item->original = from->original;
+    item->win_kind = from->win_kind;
 }

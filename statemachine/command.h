@@ -19,8 +19,18 @@ enum {
     ID_MAX = 64,            /* characters of an id, and of every name below */
     CURRENCY_CODE_MAX = 12, /* characters of a currency's code when it is created */
     CURRENCIES_PER_PLAYER = 16,
-    SECRET_HASH_BYTES = 32,   /* BLAKE2b-256 of a bearer secret */
-    COMMAND_BYTES_MAX = 2048, /* one encoded command */
+    SECRET_HASH_BYTES = 32, /* BLAKE2b-256 of a bearer secret, of a session's token */
+    SEALED_MAX = 128,       /* bytes of an hmac key's sealed secret */
+    PASSWORD_HASH_MAX = 128,
+    IP_ALLOW_MAX = 16,  /* entries of a principal's allow-list */
+    CIDR_TEXT_MAX = 43, /* characters of one: "ffff:...:ffff/128" */
+    ITEMS_MAX = 64,     /* items of an atomic command */
+    LIMIT_CHANGES_MAX = 32,
+    RATE_PER_S_MAX = 1000000,
+    SESSION_TTL_S_MAX = 2592000, /* 30 days */
+    HOLD_EXPIRES_S_MAX = 31536000,
+    HOLD_EXPIRES_S_DEFAULT = 604800, /* 7 days */
+    COMMAND_BYTES_MAX = 16384,       /* one encoded command */
 };
 
 /* True for 1 to 64 characters of `A-Z a-z 0-9 . _ : -`. */
@@ -32,10 +42,24 @@ enum command_type {
     COMMAND_WIN = 2,
     COMMAND_ROLLBACK = 3,
     COMMAND_DEPOSIT = 4,
+    COMMAND_ADJUST = 5, /* only as an item of COMMAND_ATOMIC, and as a record's type */
+    COMMAND_WITHDRAW = 6,
+    COMMAND_WITHDRAW_CONFIRM = 7,
+    COMMAND_WITHDRAW_CANCEL = 8,
+    COMMAND_ROUND_CLOSE = 9,
+    COMMAND_ATOMIC = 10,
     COMMAND_CURRENCY_CREATE = 32,
     COMMAND_PRINCIPAL_CREATE = 33,
     COMMAND_KEY_CREATE = 34,
     COMMAND_PLAYER_CREATE = 35,
+    COMMAND_PLAYER_UPDATE = 36,
+    COMMAND_SESSION_OPEN = 37,
+    COMMAND_SESSION_CLOSE = 38,
+    COMMAND_SESSION_ROTATE = 39,
+    COMMAND_SESSION_AUTHENTICATE = 40,
+    COMMAND_PASSWORD_SET = 41,
+    COMMAND_PRINCIPAL_UPDATE = 42,
+    COMMAND_KEY_UPDATE = 43,
 };
 
 enum win_kind { WIN_PLAIN = 0, WIN_JACKPOT = 1, WIN_PROMO = 2, WIN_FREESPIN = 3 };
@@ -47,6 +71,62 @@ enum role {
     ROLE_PLATFORM = 3,
     ROLE_OPERATOR = 4,
     ROLE_AUDITOR = 5,
+};
+
+enum key_kind { KEY_BEARER = 0, KEY_HMAC = 1 };
+
+enum player_status { PLAYER_ACTIVE = 0, PLAYER_BLOCKED = 1, PLAYER_SELF_EXCLUDED = 2 };
+
+/* What a win's rollback does when the player no longer has all of it: take what is there and post
+ * the rest to house:shortfall, or be refused (insufficient_funds). */
+enum shortfall { SHORTFALL_CLAMP = 0, SHORTFALL_REJECT = 1 };
+
+/* Limits of a player are data: any kind in any period in any currency.
+ *   deposit   applied deposits
+ *   stake     applied bets; one that was rolled back in the same period does not count
+ *   loss      applied bets less wins (rolled back ones of the same period do not count; a clamped
+ *             rollback counts what it took); where wins are higher, what is used is zero: a bet is
+ *             checked as used + amount against the limit
+ * Everything counts from the beginning of the period, whenever the limit was set. Days, weeks (from
+ * Monday) and months are UTC by the ledger's clock. A bet or deposit is refused (limit_reached)
+ * when any limit would be exceeded. */
+enum limit_kind { LIMIT_DEPOSIT = 0, LIMIT_STAKE = 1, LIMIT_LOSS = 2, LIMIT_KINDS = 3 };
+enum limit_period { PERIOD_DAY = 0, PERIOD_WEEK = 1, PERIOD_MONTH = 2, LIMIT_PERIODS = 3 };
+
+/* A first limit, or a lower one, is effective at once; a higher one, or none, is pending for
+ * COOLING_OFF_MS. Asking for the pending value again does not begin anew; asking for the present
+ * one again drops what is pending. */
+struct limit_change {
+    enum limit_kind kind;
+    enum limit_period period;
+    struct slice currency;
+    bool none;             /* remove the limit; then no amount */
+    struct decimal amount; /* zero is a limit too: nothing at all */
+};
+enum { COOLING_OFF_MS = 86400000 };
+
+/* One step of an atomic command: bet, win, rollback or adjust, with what it needs of the fields of
+ * the same name below. The rest (principal, player, currency, round, game, session) is the
+ * command's. */
+struct command_item {
+    enum command_type type;
+    enum win_kind win_kind;
+    struct slice id;
+    struct slice bet;
+    struct slice original;
+    struct decimal amount;
+    bool negative; /* adjust: takes from the player, never below what is available */
+};
+
+/* Which fields an update changes; the others stay as they are, and are zero or empty in it. */
+enum update_field {
+    SET_STATUS = 1 << 0,   /* player: status and until_ms */
+    SET_REMINDER = 1 << 1, /* player: reminder_s */
+    SET_DISABLED = 1 << 2, /* principal, as all below */
+    SET_SHORTFALL = 1 << 3,
+    SET_RATE = 1 << 4, /* rate_per_s */
+    SET_IP_ALLOW = 1 << 5,
+    SET_CURRENCIES = 1 << 6, /* none: all are allowed */
 };
 
 /* Slices borrow: from the request that was parsed, or from the bytes that were decoded. */
@@ -68,16 +148,79 @@ struct command {
     struct slice gateway;  /* deposit */
     enum win_kind win_kind;
 
+    bool negative;      /* only in what command_of_item makes */
+    bool dry_run;       /* bet, win, rollback, atomic: says what would be, changes nothing */
+    uint32_t expires_s; /* withdraw: how long it is held; 0: HOLD_EXPIRES_S_DEFAULT */
+
+    /* Withdraw: principal, id, player, currency, amount, gateway, expires_s: holds the amount.
+     * Confirm: principal, original (the withdraw's id), amount or none for all of it: moves it to
+     * the gateway, the rest is free again. Cancel: principal, original. Both have no id of their
+     * own: each happens once for a withdrawal. {0, 0} is no amount, so all of it: whoever was sent
+     * a zero refuses it before.
+     *
+     * Round close: principal, id, player, round. A round is opened by the first applied bet or win
+     * that names it; a bet that is refused opens none.
+     *
+     * Atomic: principal, player, currency, items, and as needed round, game, session, close_round
+     * (with round), dry_run, and id: the call's own name. Items have ids of their own, all
+     * different. All of it or none, decided in order, each seeing what those before it did.
+     * An item that is refused refuses the whole: the outcome says which (item) and why; if its
+     * verdict is a recorded one, a record of that one item's refusal is all that remains. Again:
+     *   1. in the order of the items, the first known id decides that has other content
+     *      (idempotency_conflict with what differs) or was refused (that refusal again);
+     *   2. all known: the first answers again;
+     *   3. some known: idempotency_conflict in `items`, at the first known one. The same when the
+     *      call's id is known from another call that was applied. */
+    bool close_round;
+
     /* Creation of a currency (name = code, scale), a principal (name, role), a key (name = key id,
-     * principal, role, secret_hash) or a player (player, currencies). A key for a platform,
-     * operator or auditor creates its principal when there is none. */
+     * principal, role, and secret_hash or sealed by key_kind) or a player (player, currencies). A
+     * key for a platform, operator or auditor creates its principal when there is none.
+     *
+     * Player update: player, sets, status, until_ms, reminder_s, limits; some of it.
+     * Principal update: name, role (provider or gateway, must be its role), sets and its fields.
+     * Key update: name, disabled.
+     * Password: player, password_hash. */
     struct slice name;
     uint8_t scale;
     enum role role;
     const uint8_t *secret_hash; /* SECRET_HASH_BYTES, or NULL */
+    uint8_t n_currencies;       /* of `currencies` below; zero: any currency */
+    enum key_kind key_kind;
+    struct slice sealed;        /* hmac key: opaque, at most SEALED_MAX bytes */
+    struct slice password_hash; /* opaque, at most PASSWORD_HASH_MAX bytes */
+    uint32_t sets;              /* bits of enum update_field */
+    enum player_status status;
+    uint64_t until_ms;   /* blocked, self_excluded: until then; 0: without end */
+    uint32_t reminder_s; /* remind the player of the time this often; 0: never (player update), or
+                            as the player's own setting says (session open) */
+    bool disabled;
+    enum shortfall shortfall;
+    uint32_t rate_per_s; /* 0: no limit; for the api to enforce, as ip_allow */
+    uint8_t n_ip_allow;  /* of `ip_allow` below */
+
+    /* Sessions. Open: name = session id, player, token_hash, ttl_s, and game, principal = provider
+     * (without one it is a player's session, from a login), parent_hash = token of a player's
+     * session that launches this one, reminder_s. Close: name. Rotate: name, token_hash (new),
+     * ttl_s or 0 to keep the end as it is. Authenticate: principal, token_hash. */
+    const uint8_t *token_hash;  /* SECRET_HASH_BYTES, or NULL */
+    const uint8_t *parent_hash; /* SECRET_HASH_BYTES, or NULL */
+    uint32_t ttl_s;             /* 1 to SESSION_TTL_S_MAX */
+
+    /* Lists at the end, so that what has none need not clear them: see command_init. */
+    uint8_t n_items;
+    uint8_t n_limits;
     struct slice currencies[CURRENCIES_PER_PLAYER];
-    uint8_t n_currencies; /* zero: the player may hold any currency */
+    struct slice ip_allow[IP_ALLOW_MAX]; /* each 1 to CIDR_TEXT_MAX of `0-9 a-f A-F . : /` */
+    struct command_item items[ITEMS_MAX];
+    struct limit_change limits[LIMIT_CHANGES_MAX];
 };
+
+/* Clears all but the lists, whose counts become zero: a bet has none of them. */
+static inline void command_init(struct command *c)
+{
+    memset(c, 0, offsetof(struct command, currencies));
+}
 
 /* Well formed: every field that the type needs is there and valid, and none that it does not know.
  * 0, or -1 with the fault naming the field. What this refuses, command_decode refuses too, and a
@@ -92,11 +235,28 @@ void command_encode(const struct command *c, struct bytes *out);
  * which field is wrong. Also refuses what command_check refuses. Pure; any thread. */
 int command_decode(const void *data, size_t len, struct command *c, struct fault *fault);
 
+/* Item i of an atomic command as a command of its own, for which command_check holds too. Borrows
+ * what c borrows. */
+void command_of_item(const struct command *c, unsigned i, struct command *item);
+
+/* A name of an address range: the characters only; its meaning is the api's. */
+bool cidr_valid(struct slice text);
+
 const char *command_type_name(enum command_type type); /* "bet", "player_create" */
 const char *win_kind_name(enum win_kind kind);         /* "win", "jackpot", "promo", "freespin" */
 const char *role_name(enum role role);                 /* "provider" ... */
 /* 0 and the value, or -1 and nothing. */
 int role_parse(struct slice text, enum role *role);
 int win_kind_parse(struct slice text, enum win_kind *kind);
+const char *key_kind_name(enum key_kind kind);             /* "bearer", "hmac" */
+const char *player_status_name(enum player_status status); /* "active" ... */
+const char *shortfall_name(enum shortfall shortfall);      /* "clamp", "reject" */
+const char *limit_kind_name(enum limit_kind kind);         /* "deposit", "stake", "loss" */
+const char *limit_period_name(enum limit_period period);   /* "day", "week", "month" */
+int key_kind_parse(struct slice text, enum key_kind *kind);
+int player_status_parse(struct slice text, enum player_status *status);
+int shortfall_parse(struct slice text, enum shortfall *shortfall);
+int limit_kind_parse(struct slice text, enum limit_kind *kind);
+int limit_period_parse(struct slice text, enum limit_period *period);
 
 #endif

@@ -9,6 +9,7 @@ void layers_open(struct layers *l, struct store store,
     *l = (struct layers){.store = store};
     l->active = changes_new();
     l->other = changes_new();
+    l->draft = changes_new();
     memcpy(l->hash_key, hash_key, CHANGES_HASH_KEY_BYTES);
 }
 
@@ -16,6 +17,7 @@ void layers_close(struct layers *l)
 {
     changes_free(l->active);
     changes_free(l->other);
+    changes_free(l->draft);
 }
 
 static uint64_t hash_of(const struct layers *l, enum store_table table, struct slice key)
@@ -27,8 +29,11 @@ int layers_get(const struct layers *l, enum store_table table, struct slice key,
                struct slice *value, struct fault *fault)
 {
     uint64_t hash = hash_of(l, table, key);
-    const struct change *c = changes_get(l->active, table, key, hash);
+    const struct change *c = l->drafting ? changes_get(l->draft, table, key, hash) : NULL;
 
+    if (c == NULL) {
+        c = changes_get(l->active, table, key, hash);
+    }
     if (c == NULL && l->frozen) {
         c = changes_get(l->other, table, key, hash);
     }
@@ -42,14 +47,44 @@ int layers_get(const struct layers *l, enum store_table table, struct slice key,
 void layers_put(struct layers *l, enum store_table table, struct slice key, struct slice value)
 {
     assert(key.len > 0 && key.len <= STORE_KEY_MAX);
-    changes_put(l->active, table, key, hash_of(l, table, key), value);
+    changes_put(l->drafting ? l->draft : l->active, table, key, hash_of(l, table, key), value);
+}
+
+void layers_draft(struct layers *l)
+{
+    assert(!l->drafting && changes_count(l->draft) == 0);
+    l->drafting = true;
+}
+
+void layers_keep(struct layers *l)
+{
+    enum store_table t;
+    size_t n, i;
+
+    assert(l->drafting);
+    l->drafting = false;
+    for (t = 0; t < TABLE_COUNT; t++) {
+        struct change *const *list = changes_of(l->draft, t, &n);
+
+        for (i = 0; i < n; i++) {
+            layers_put(l, t, change_key(list[i]), change_value(list[i]));
+        }
+    }
+    changes_clear(l->draft);
+}
+
+void layers_drop(struct layers *l)
+{
+    assert(l->drafting);
+    l->drafting = false;
+    changes_clear(l->draft);
 }
 
 void layers_freeze(struct layers *l)
 {
     struct changes *active = l->active;
 
-    assert(!l->frozen && changes_count(l->other) == 0);
+    assert(!l->drafting && !l->frozen && changes_count(l->other) == 0);
     l->active = l->other;
     l->other = active;
     l->frozen = true;
@@ -118,6 +153,94 @@ void scan_open(struct scan *scan, const struct layers *l, enum store_table table
     }
 }
 
+static bool begins_with(struct slice key, struct slice prefix)
+{
+    return key.len >= prefix.len &&
+           (prefix.len == 0 || memcmp(key.base, prefix.base, prefix.len) == 0);
+}
+
+/* Puts the last of a heap, whose root has the greatest key, in its place. */
+static void heap_up(struct change **heap, size_t n)
+{
+    size_t at = n - 1;
+
+    while (at > 0 && compare_changes(&heap[at], &heap[(at - 1) / 2]) > 0) {
+        struct change *up = heap[at];
+
+        heap[at] = heap[(at - 1) / 2];
+        heap[(at - 1) / 2] = up;
+        at = (at - 1) / 2;
+    }
+}
+
+/* ... and the root. */
+static void heap_down(struct change **heap, size_t n)
+{
+    size_t at = 0;
+
+    for (;;) {
+        size_t child = 2 * at + 1;
+        struct change *down = heap[at];
+
+        if (child < n - 1 && compare_changes(&heap[child + 1], &heap[child]) > 0) {
+            child++;
+        }
+        if (child >= n || compare_changes(&heap[child], &heap[at]) <= 0) {
+            return;
+        }
+        heap[at] = heap[child];
+        heap[child] = down;
+        at = child;
+    }
+}
+
+/* The `most` lowest of a set's keys in the part: a heap of them, whose root is the first to go. */
+static void part_list(struct scan *scan, int i, const struct changes *set, struct slice after,
+                      size_t most)
+{
+    size_t total, at, n = 0;
+    struct change *const *list = changes_of(set, scan->table, &total);
+    struct change **heap = malloc(most * sizeof *heap);
+
+    if (heap == NULL) {
+        abort();
+    }
+    for (at = 0; at < total; at++) {
+        if (!begins_with(change_key(list[at]), scan->prefix) ||
+            key_compare(change_key(list[at]), after) <= 0) {
+            continue;
+        }
+        if (n < most) {
+            heap[n++] = list[at];
+            heap_up(heap, n);
+        } else if (compare_changes(&list[at], &heap[0]) < 0) {
+            heap[0] = list[at];
+            heap_down(heap, n);
+        }
+    }
+    qsort(heap, n, sizeof *heap, compare_changes);
+    scan->lists[i] = heap;
+    scan->n[i] = n;
+}
+
+void scan_open_part(struct scan *scan, const struct layers *l, enum store_table table,
+                    struct slice prefix, struct slice after, size_t most)
+{
+    struct slice from = after.len > 0 ? after : prefix;
+
+    assert(most > 0 && from.len <= STORE_KEY_MAX);
+    *scan = (struct scan){.layers = l, .table = table, .in_store = true, .prefix = prefix};
+    memcpy(scan->last, from.base, from.len);
+    scan->last_len = from.len;
+    if (after.len > 0) {
+        scan->last[scan->last_len++] = 0; /* right behind it */
+    }
+    part_list(scan, 0, l->active, after, most);
+    if (l->frozen) {
+        part_list(scan, 1, l->other, after, most);
+    }
+}
+
 void scan_close(struct scan *scan)
 {
     free(scan->lists[0]);
@@ -138,7 +261,7 @@ static int fill_from_store(struct scan *scan, struct fault *fault)
     if (rc < 0) {
         return -1;
     }
-    if (rc == 0) {
+    if (rc == 0 || !begins_with(scan->store_key, scan->prefix)) {
         scan->in_store = false;
         scan->store_key = (struct slice){NULL, 0};
         return 0;

@@ -1,6 +1,9 @@
 /* The three layers of the state: changes since the last checkpoint, the frozen changes that are
  * being written, and the store. A look-up goes through them in that order; a scan merges them.
  *
+ * A draft is a fourth layer on top, for one command that is decided in several steps: what is put
+ * goes there, and is then kept whole or dropped whole.
+ *
  * Loop thread, but for layers_write. */
 #ifndef FLORIN_LAYERS_H
 #define FLORIN_LAYERS_H
@@ -12,6 +15,8 @@ struct layers {
     struct changes *active;
     struct changes *other; /* frozen, or empty and waiting for its turn */
     bool frozen;
+    struct changes *draft; /* above all, while drafting */
+    bool drafting;
     uint8_t hash_key[CHANGES_HASH_KEY_BYTES];
 };
 
@@ -27,6 +32,13 @@ int layers_get(const struct layers *l, enum store_table table, struct slice key,
 
 /* Copies both. */
 void layers_put(struct layers *l, enum store_table table, struct slice key, struct slice value);
+
+/* Begins a draft; one at a time, and nothing else may begin or end meanwhile. */
+void layers_draft(struct layers *l);
+/* Its puts become changes like any other. Values that were borrowed from it are gone. */
+void layers_keep(struct layers *l);
+/* ... or never happened. */
+void layers_drop(struct layers *l);
 
 /* Changes become the frozen ones, and a new set begins. Nothing may be frozen already. */
 void layers_freeze(struct layers *l);
@@ -57,9 +69,15 @@ struct scan {
     struct slice store_key, store_value;
     uint8_t last[STORE_KEY_MAX + 1]; /* where the store is searched from */
     size_t last_len;
+    struct slice prefix; /* borrowed; what does not begin with it ends the scan */
 };
 
 void scan_open(struct scan *scan, const struct layers *l, enum store_table table);
+/* The first `most` keys (at least one) that begin with `prefix` and are greater than `after`
+ * (empty: from the first). Takes memory for no more than those, and no sorting of the whole table.
+ */
+void scan_open_part(struct scan *scan, const struct layers *l, enum store_table table,
+                    struct slice prefix, struct slice after, size_t most);
 /* 1 and the next pair (borrowed), 0 at the end, -1 the store failed. */
 int scan_next(struct scan *scan, struct slice *key, struct slice *value, struct fault *fault);
 void scan_close(struct scan *scan);

@@ -68,36 +68,83 @@ static int check_index(struct machine *m, uint64_t index, struct fault *fault)
     return 0;
 }
 
-static int decide(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
+typedef int (*rule)(struct state *s, const struct command *c, struct decision *d,
+                    struct fault *fault);
+
+static rule rule_of(const struct command *c)
 {
     switch (c->type) {
     case COMMAND_BET:
     case COMMAND_WIN:
     case COMMAND_ROLLBACK:
+        return c->dry_run ? rules_dry_run : rules_money;
     case COMMAND_DEPOSIT:
-        return rules_money(s, c, d, fault);
+    case COMMAND_WITHDRAW:
+        return rules_money;
+    case COMMAND_WITHDRAW_CONFIRM:
+    case COMMAND_WITHDRAW_CANCEL:
+        return rules_hold_end;
+    case COMMAND_ROUND_CLOSE:
+        return rules_round_close;
+    case COMMAND_ATOMIC:
+        return rules_atomic;
     case COMMAND_CURRENCY_CREATE:
-        return rules_currency_create(s, c, d, fault);
+        return rules_currency_create;
     case COMMAND_PRINCIPAL_CREATE:
-        return rules_principal_create(s, c, d, fault);
+        return rules_principal_create;
     case COMMAND_KEY_CREATE:
-        return rules_key_create(s, c, d, fault);
+        return rules_key_create;
     case COMMAND_PLAYER_CREATE:
-        return rules_player_create(s, c, d, fault);
+        return rules_player_create;
+    case COMMAND_PLAYER_UPDATE:
+        return rules_player_update;
+    case COMMAND_SESSION_OPEN:
+        return rules_session_open;
+    case COMMAND_SESSION_CLOSE:
+        return rules_session_close;
+    case COMMAND_SESSION_ROTATE:
+        return rules_session_rotate;
+    case COMMAND_SESSION_AUTHENTICATE:
+        return rules_session_authenticate;
+    case COMMAND_PASSWORD_SET:
+        return rules_password_set;
+    case COMMAND_PRINCIPAL_UPDATE:
+        return rules_principal_update;
+    case COMMAND_KEY_UPDATE:
+        return rules_key_update;
+    case COMMAND_ADJUST: /* comes as an item only: the decoder lets none through */
+        break;
     }
-    return fault_set(fault, "state machine: command type %u has no rule", (unsigned)c->type);
+    return NULL;
 }
 
-static void answer(const struct decision *d, uint64_t clock_ms, struct bytes *out)
+static int decide(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
+{
+    rule decides = rule_of(c);
+
+    return decides != NULL
+               ? decides(s, c, d, fault)
+               : fault_set(fault, "state machine: command type %u has no rule", (unsigned)c->type);
+}
+
+void decision_append(const struct state *s, const struct decision *d, struct bytes *out)
 {
     struct outcome o;
 
+    /* o.record is left alone: the sealed bytes stand for it. */
     o.verdict = d->verdict;
     o.replayed = d->replayed;
     o.has_record = d->has_record;
+    o.dry_run = d->dry_run;
     o.balance_now_minor = d->balance_now_minor;
     o.conflicts = d->conflicts;
-    o.at_ms = clock_ms;
+    o.at_ms = s->clock_ms;
+    o.has_session = d->has_session;
+    o.session = d->session;
+    o.n_items = d->n_items;
+    o.items = cursor_of(s->items.base, s->items.len);
+    o.has_item = d->has_item;
+    o.item = d->item;
     outcome_encode_sealed(&o, d->sealed, out);
 }
 
@@ -122,7 +169,7 @@ int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const voi
         return -1;
     }
     if (outcome != NULL) {
-        answer(&d, m->state.clock_ms, outcome);
+        decision_append(&m->state, &d, outcome);
     }
     return 0;
 }

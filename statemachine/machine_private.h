@@ -13,29 +13,82 @@ struct machine {
     uint64_t durable_index; /* ... and the last one that ended */
     bool in_entry;          /* some commands of entry applied_index + 1 are applied */
     bool broken;            /* a fault was met: nothing is applied any more */
-    struct bytes records;   /* of the answer that is being made */
+    struct bytes records;   /* of the answer that is being made; or its rounds */
 };
+
+/* Answers about other things than the ledger (queries_play.c). */
+int query_key(struct machine *m, const struct query *q, struct answer *a, struct fault *fault);
+int query_principal(struct machine *m, const struct query *q, struct answer *a,
+                    struct fault *fault);
+int query_player(struct machine *m, const struct query *q, struct answer *a, struct fault *fault);
+int query_password(struct machine *m, const struct query *q, struct answer *a, struct fault *fault);
+int query_session(struct machine *m, const struct query *q, struct answer *a, struct fault *fault);
+int query_rounds(struct machine *m, const struct query *q, struct answer *a, struct fault *fault);
 
 /* What the rules decide about one command. Zero is: applied, no record. */
 struct decision {
     enum verdict verdict;
     bool replayed;
     bool has_record;
+    bool dry_run;
+    bool has_session;
+    bool has_item; /* an atomic command: which item was refused */
+    uint8_t item;
+    uint16_t n_items; /* ... or how many outcomes are in state.items */
     int64_t balance_now_minor;
     unsigned conflicts;
     struct slice sealed; /* with a record; borrows until the next command */
+    struct session_info session;
 };
+
+/* Appends the decision as an outcome. */
+void decision_append(const struct state *s, const struct decision *d, struct bytes *out);
 
 /* The rules, one function for each kind of command. 0 with the decision made and all its changes
  * put, or -1: this replica is broken. */
 int rules_money(struct state *s, const struct command *c, struct decision *d, struct fault *fault);
+int rules_atomic(struct state *s, const struct command *c, struct decision *d, struct fault *fault);
+int rules_hold_end(struct state *s, const struct command *c, struct decision *d,
+                   struct fault *fault);
+int rules_round_close(struct state *s, const struct command *c, struct decision *d,
+                      struct fault *fault);
 int rules_currency_create(struct state *s, const struct command *c, struct decision *d,
                           struct fault *fault);
 int rules_principal_create(struct state *s, const struct command *c, struct decision *d,
                            struct fault *fault);
+int rules_principal_update(struct state *s, const struct command *c, struct decision *d,
+                           struct fault *fault);
 int rules_key_create(struct state *s, const struct command *c, struct decision *d,
+                     struct fault *fault);
+int rules_key_update(struct state *s, const struct command *c, struct decision *d,
                      struct fault *fault);
 int rules_player_create(struct state *s, const struct command *c, struct decision *d,
                         struct fault *fault);
+int rules_player_update(struct state *s, const struct command *c, struct decision *d,
+                        struct fault *fault);
+int rules_password_set(struct state *s, const struct command *c, struct decision *d,
+                       struct fault *fault);
+int rules_session_open(struct state *s, const struct command *c, struct decision *d,
+                       struct fault *fault);
+int rules_session_close(struct state *s, const struct command *c, struct decision *d,
+                        struct fault *fault);
+int rules_session_rotate(struct state *s, const struct command *c, struct decision *d,
+                         struct fault *fault);
+int rules_session_authenticate(struct state *s, const struct command *c, struct decision *d,
+                               struct fault *fault);
+
+/* What rules_atomic and rules_player_update are made of. */
+
+/* A money command of which nothing remains. */
+int rules_dry_run(struct state *s, const struct command *c, struct decision *d,
+                  struct fault *fault);
+/* Decides c as refused with the verdict of `r`, a record that was made of it in a dropped draft. */
+int rules_money_refuse(struct state *s, const struct command *c, const struct record *r,
+                       struct decision *d, struct fault *fault);
+/* Closes c's round by the newest record. */
+int rules_round_end(struct state *s, const struct command *c, struct fault *fault);
+/* Applies c's changes to *l; what they borrow of c stays borrowed. */
+int rules_change_limits(struct state *s, const struct command *c, struct limits *l,
+                        enum verdict *verdict, struct fault *fault);
 
 #endif

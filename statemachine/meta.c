@@ -63,7 +63,7 @@ static int check_format(const struct state *s, bool *fresh, struct fault *fault)
     }
     in = cursor_of(value.base, value.len);
     format = cursor_u32(&in);
-    if (in.failed || format != STATE_FORMAT) {
+    if (in.failed || format < STATE_FORMAT_OLDEST || format > STATE_FORMAT) {
         return fault_set(fault,
                          "state: the store has format %u, this florind knows %d; start the version "
                          "that wrote it, or a newer one",
@@ -111,6 +111,8 @@ int state_open(struct state *s, struct store store, const uint8_t hash_key[CHANG
     layers_open(&s->layers, store, hash_key);
     bytes_init(&s->value);
     bytes_init(&s->sealed);
+    bytes_init(&s->items);
+    bytes_init(&s->spare);
     return read_meta(s, applied_index, fault);
 }
 
@@ -119,5 +121,7 @@ void state_close(struct state *s)
     layers_close(&s->layers);
     bytes_release(&s->value);
     bytes_release(&s->sealed);
+    bytes_release(&s->items);
+    bytes_release(&s->spare);
     free(s->currencies);
 }

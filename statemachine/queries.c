@@ -66,16 +66,17 @@ static int balances(struct machine *m, const struct query *q, struct answer *a, 
     n = p.n_allowed > 0 ? p.n_allowed : p.n_held;
     for (i = 0; i < n; i++) {
         struct balance *b = &a->balances[i];
-        struct account account = {ACCOUNT_PLAYER, q->player};
         struct currency *currency;
+        struct purse purse;
 
         if (state_currency(s, list[i], &currency, fault) != 1 ||
-            state_balance(s, account, list[i], &b->balance_minor, fault) < 0) {
+            state_purse(s, q->player, list[i], &purse, fault) < 0) {
             return -1;
         }
         b->currency = list[i];
         b->scale = currency->scale;
-        b->available_minor = b->balance_minor;
+        b->balance_minor = purse.balance_minor;
+        b->available_minor = purse_available(&purse);
     }
     a->n_balances = n;
     return 0;
@@ -159,22 +160,6 @@ static int ledger(struct machine *m, const struct query *q, struct answer *a, st
     return 0;
 }
 
-static int key(struct machine *m, const struct query *q, struct answer *a, struct fault *fault)
-{
-    struct key k;
-    int rc = state_key(&m->state, q->name, &k, fault);
-
-    if (rc < 1) {
-        a->verdict = VERDICT_UNKNOWN_KEY;
-        return rc;
-    }
-    a->principal = k.principal;
-    a->role = k.role;
-    a->disabled = k.disabled;
-    memcpy(a->secret_hash, k.secret_hash, SECRET_HASH_BYTES);
-    return 0;
-}
-
 static int ask(struct machine *m, const struct query *q, struct answer *a, struct record *r,
                struct fault *fault)
 {
@@ -188,11 +173,21 @@ static int ask(struct machine *m, const struct query *q, struct answer *a, struc
     case QUERY_LEDGER:
         return ledger(m, q, a, fault);
     case QUERY_KEY:
-        return key(m, q, a, fault);
+        return query_key(m, q, a, fault);
     case QUERY_HEAD:
         a->seq = m->state.seq;
         memcpy(a->hash, m->state.hash, HASH_BYTES);
         return 0;
+    case QUERY_ROUNDS:
+        return query_rounds(m, q, a, fault);
+    case QUERY_SESSION:
+        return query_session(m, q, a, fault);
+    case QUERY_PLAYER:
+        return query_player(m, q, a, fault);
+    case QUERY_PRINCIPAL:
+        return query_principal(m, q, a, fault);
+    case QUERY_PASSWORD:
+        return query_password(m, q, a, fault);
     }
     return -1; /* the decoder lets no other type through */
 }
@@ -214,7 +209,7 @@ int machine_query(struct machine *m, const void *query, size_t len, struct bytes
         *broken = true;
         return -1;
     }
-    a.sealed = cursor_of(m->records.base, m->records.len);
+    a.sealed = a.rounds = cursor_of(m->records.base, m->records.len);
     answer_encode(&a, q.type, out);
     return 0;
 }

@@ -70,7 +70,7 @@ static uint8_t *put_le(uint8_t *at, uint64_t v, size_t len)
 
 static uint8_t *put_text(uint8_t *at, struct slice text)
 {
-    assert(text.len <= NAME_TEXT_MAX);
+    assert(text.len <= RECORD_ID_MAX);
     *at++ = (uint8_t)text.len;
     if (text.len > 0) {
         memcpy(at, text.base, text.len);
@@ -140,6 +140,24 @@ static struct slice take_text(struct cursor *in, bool needed)
     return text;
 }
 
+/* The id, which of a withdrawal's end is the withdrawal's and a word behind it. */
+static struct slice take_record_id(struct cursor *in, enum command_type type)
+{
+    size_t len = cursor_u8(in);
+    const uint8_t *at = cursor_take(in, len);
+    struct slice text = {(const char *)at, at == NULL ? 0 : len};
+    struct slice end = slice_of(type == COMMAND_WITHDRAW_CONFIRM  ? ":confirm"
+                                : type == COMMAND_WITHDRAW_CANCEL ? ":cancel"
+                                                                  : "");
+    struct slice own = {text.base, text.len - end.len};
+
+    if (text.len <= end.len || !id_valid(own) ||
+        !slice_equal((struct slice){text.base + own.len, end.len}, end)) {
+        in->failed = true;
+    }
+    return text;
+}
+
 static struct account take_account(struct cursor *in)
 {
     uint8_t kind = cursor_u8(in);
@@ -177,7 +195,7 @@ static void take_postings(struct cursor *in, struct record *r)
 static void take_names(struct cursor *in, struct record *r)
 {
     r->principal = take_text(in, true);
-    r->id = take_text(in, true);
+    r->id = take_record_id(in, r->type);
     r->player = take_text(in, true);
     r->currency = take_text(in, true);
     r->round = take_text(in, false);
@@ -192,10 +210,12 @@ static void take_names(struct cursor *in, struct record *r)
 
 static bool in_range(const struct record *r)
 {
-    return r->seq > 0 && r->previous < r->seq && r->type >= COMMAND_BET &&
-           r->type <= COMMAND_DEPOSIT && verdict_is_recorded(r->verdict) &&
-           (unsigned)r->win_kind <= WIN_FREESPIN && r->scale <= SCALE_MAX && r->amount_minor >= 0 &&
-           r->requested_minor >= 0;
+    /* Only the record of a dry run has no seq, and so no place in a link. */
+    bool placed = r->seq == 0 ? r->previous == 0 : r->previous < r->seq;
+
+    return placed && r->type >= COMMAND_BET && r->type <= COMMAND_ROUND_CLOSE &&
+           verdict_is_recorded(r->verdict) && (unsigned)r->win_kind <= WIN_FREESPIN &&
+           r->scale <= SCALE_MAX && r->amount_minor >= 0 && r->requested_minor >= 0;
 }
 
 int record_decode(const void *data, size_t len, struct record *r, struct fault *fault)

@@ -22,7 +22,8 @@
 
 enum {
     HASH_BYTES = 32,
-    POSTINGS_MAX = 2, /* a clamped rollback: what was there, and the shortfall */
+    POSTINGS_MAX = 2,           /* a clamped rollback: what was there, and the shortfall */
+    RECORD_ID_MAX = ID_MAX + 8, /* "<id>:confirm", "<id>:cancel": a withdrawal's end */
     RECORD_BYTES_MAX = 2048,
 };
 
@@ -54,7 +55,7 @@ struct posting {
 };
 
 struct record {
-    uint64_t seq;   /* from 1, without gaps */
+    uint64_t seq;   /* from 1, without gaps; 0 in the outcome of a dry run */
     uint64_t at_ms; /* the ledger's clock, Unix ms */
     enum command_type type;
     enum verdict verdict; /* always a recorded one */
@@ -65,6 +66,9 @@ struct record {
     int64_t balance_minor;   /* the player's, right after */
     uint64_t previous;       /* the same player's record before this one, or zero */
     struct slice principal, id, player, currency, round, game, session, bet, original, gateway;
+    /* By type: an adjustment's sign shows in debit and credit. A withdrawal moves nothing (amount
+     * zero, requested what is held); its confirmation moves, its cancelling moves nothing; both
+     * name it as their original. A round's closing has the currency of what opened the round. */
     struct account debit, credit; /* named even when nothing moved */
     struct posting postings[POSTINGS_MAX];
     uint8_t n_postings;

@@ -1,5 +1,6 @@
-/* The rules for creating things. A name is given once: asked again by the same request (our own
- * nodes repeat a command until its deadline) it is applied again, asked by another one it is taken.
+/* The rules for currencies, principals and keys. A name is given once: asked again by the same
+ * request (our own nodes repeat a command until its deadline) it is applied again, asked by another
+ * one it is taken.
  */
 #include "statemachine/machine_private.h"
 
@@ -38,7 +39,7 @@ int rules_principal_create(struct state *s, const struct command *c, struct deci
         d->verdict = taken(p.origin, c);
         return 0;
     }
-    state_put_principal(s, c->name, &(struct principal){c->role, c->origin});
+    state_put_principal(s, c->name, &(struct principal){.role = c->role, .origin = c->origin});
     return 0;
 }
 
@@ -54,6 +55,53 @@ static enum verdict no_principal(enum role role)
     default:
         return VERDICT_APPLIED;
     }
+}
+
+static void set_currencies(struct policy *p, const struct command *c)
+{
+    memcpy(p->currencies, c->currencies, c->n_currencies * sizeof *c->currencies);
+    p->n_currencies = c->n_currencies;
+}
+
+static void set_ip_allow(struct policy *p, const struct command *c)
+{
+    memcpy(p->ip_allow, c->ip_allow, c->n_ip_allow * sizeof *c->ip_allow);
+    p->n_ip_allow = c->n_ip_allow;
+}
+
+int rules_principal_update(struct state *s, const struct command *c, struct decision *d,
+                           struct fault *fault)
+{
+    struct principal p;
+    struct currency *currency;
+    uint8_t i;
+    int rc = state_principal(s, c->name, &p, fault);
+
+    if (rc < 0) {
+        return -1;
+    }
+    if (rc == 0 || p.role != c->role) {
+        d->verdict = no_principal(c->role);
+        return 0;
+    }
+    for (i = 0; i < c->n_currencies; i++) {
+        rc = state_currency(s, c->currencies[i], &currency, fault);
+        if (rc < 1) {
+            d->verdict = VERDICT_UNKNOWN_CURRENCY;
+            return rc;
+        }
+    }
+    p.disabled = c->sets & SET_DISABLED ? c->disabled : p.disabled;
+    p.policy.shortfall = c->sets & SET_SHORTFALL ? c->shortfall : p.policy.shortfall;
+    p.policy.rate_per_s = c->sets & SET_RATE ? c->rate_per_s : p.policy.rate_per_s;
+    if (c->sets & SET_CURRENCIES) {
+        set_currencies(&p.policy, c);
+    }
+    if (c->sets & SET_IP_ALLOW) {
+        set_ip_allow(&p.policy, c);
+    }
+    state_put_principal(s, c->name, &p);
+    return 0;
 }
 
 int rules_key_create(struct state *s, const struct command *c, struct decision *d,
@@ -82,48 +130,25 @@ int rules_key_create(struct state *s, const struct command *c, struct decision *
         if (d->verdict != VERDICT_APPLIED) {
             return 0;
         }
-        state_put_principal(s, c->principal, &(struct principal){c->role, c->origin});
+        state_put_principal(s, c->principal,
+                            &(struct principal){.role = c->role, .origin = c->origin});
     }
-    k = (struct key){c->role, false, c->origin, c->secret_hash, c->principal};
+    k = (struct key){c->role, false, c->origin, c->secret_hash, c->principal, c->sealed};
     state_put_key(s, c->name, &k);
     return 0;
 }
 
-int rules_player_create(struct state *s, const struct command *c, struct decision *d,
-                        struct fault *fault)
+int rules_key_update(struct state *s, const struct command *c, struct decision *d,
+                     struct fault *fault)
 {
-    struct player p;
-    struct currency *currency;
-    uint8_t i;
-    int rc = state_player(s, c->player, &p, fault);
+    struct key k;
+    int rc = state_key(s, c->name, &k, fault);
 
-    if (rc < 0) {
-        return -1;
+    if (rc < 1) {
+        d->verdict = VERDICT_UNKNOWN_KEY;
+        return rc;
     }
-    if (rc == 1) {
-        d->verdict = taken(p.origin, c);
-        return 0;
-    }
-    p.status = PLAYER_ACTIVE;
-    p.created_at_ms = s->clock_ms;
-    p.origin = c->origin;
-    p.last_seq = 0;
-    p.n_allowed = 0;
-    p.n_held = 0;
-    for (i = 0; i < c->n_currencies; i++) {
-        rc = state_currency(s, c->currencies[i], &currency, fault);
-        if (rc < 0) {
-            return -1;
-        }
-        if (rc == 0) {
-            d->verdict = VERDICT_UNKNOWN_CURRENCY;
-            return 0;
-        }
-        /* A currency named twice is allowed once. */
-        if (p.n_allowed == 0 || !player_may_hold(&p, c->currencies[i])) {
-            p.allowed[p.n_allowed++] = c->currencies[i];
-        }
-    }
-    state_put_player(s, c->player, &p);
+    k.disabled = c->disabled;
+    state_put_key(s, c->name, &k);
     return 0;
 }

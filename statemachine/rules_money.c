@@ -1,24 +1,49 @@
-/* The rules of the money: bet, win, rollback, deposit.
+/* The rules of the money: bet, win, rollback, deposit, adjustment, withdrawal.
  *
  * Guarantees: an id is decided once and for ever, a refusal too; every movement debits one account
- * and credits another with the same amount; a player never goes below zero; what can't be computed
- * in 64 bits is refused whole.
+ * and credits another with the same amount; a player never goes below zero, nor below what is held;
+ * what can't be computed in 64 bits is refused whole.
  *
  * How: first the idempotency table; then what the command names must exist (else nothing is
- * recorded); then a plan of postings is made on copies of the balances, with checked sums; only a
- * plan that holds is booked. So nothing is ever half moved, and nothing is undone. */
+ * recorded); then whatever may refuse it is asked in the order that verdict.h gives; then a plan of
+ * postings is made on copies of the balances, with checked sums; only a plan that holds is booked
+ * (book.c). So nothing is ever half moved, and nothing is undone. */
 #include "statemachine/rules_money.h"
 
+void money_begin(struct money *m, struct state *s, const struct command *c)
+{
+    m->state = s;
+    m->command = c;
+    m->place = c->id;
+    m->transaction = (struct transaction){0, 0, 0};
+    m->session_over = false;
+    m->has_round = false;
+    m->record = (struct record){0};
+    m->n_planned = 0;
+    m->holds_changed = false;
+    m->marks_original = false;
+}
+
 /* ---- the same id again ---- */
+
+static bool names_amount(enum command_type type)
+{
+    return type != COMMAND_ROLLBACK && type != COMMAND_ROUND_CLOSE;
+}
 
 static bool same_amount(const struct command *c, const struct record *r)
 {
     int64_t minor;
 
-    /* At the record's scale: "10" and "10.00" are the same amount. A rollback names none. */
-    if (c->type == COMMAND_ROLLBACK || r->type == COMMAND_ROLLBACK) {
+    if (!names_amount(c->type) || !names_amount(r->type)) {
         return true;
     }
+    /* An adjustment's sign shows in who was debited. */
+    if (c->type == COMMAND_ADJUST && r->type == COMMAND_ADJUST &&
+        c->negative != (r->debit.kind == ACCOUNT_PLAYER)) {
+        return false;
+    }
+    /* At the record's scale: "10" and "10.00" are the same amount. */
     return decimal_to_minor(c->amount, r->scale, &minor) == 0 && minor == r->requested_minor;
 }
 
@@ -28,7 +53,10 @@ static unsigned differences(const struct command *c, const struct record *r)
 
     bits |= c->type != r->type ? CONFLICT_TYPE : 0;
     bits |= slice_equal(c->player, r->player) ? 0 : CONFLICT_PLAYER;
-    bits |= slice_equal(c->currency, r->currency) ? 0 : CONFLICT_CURRENCY;
+    /* A round's closing has no currency of its own. */
+    bits |= c->type == COMMAND_ROUND_CLOSE || slice_equal(c->currency, r->currency)
+                ? 0
+                : CONFLICT_CURRENCY;
     bits |= same_amount(c, r) ? 0 : CONFLICT_AMOUNT;
     bits |= slice_equal(c->round, r->round) ? 0 : CONFLICT_ROUND;
     bits |= slice_equal(c->game, r->game) ? 0 : CONFLICT_GAME;
@@ -40,54 +68,139 @@ static unsigned differences(const struct command *c, const struct record *r)
     return bits;
 }
 
-/* The first answer again, or what differs. Changes nothing. */
-static int repeat(const struct state *s, const struct command *c, const struct transaction *t,
-                  struct decision *d, struct fault *fault)
+/* A withdrawal's end names nothing but the withdrawal, and perhaps a part of it. */
+static int differences_of_end(const struct money *m, const struct record *r, unsigned *bits,
+                              struct fault *fault)
 {
-    struct record r;
-    struct account player;
+    const struct command *c = m->command;
+    struct hold h;
+    int64_t minor;
 
-    if (state_record(s, t->seq, &r, fault) != 0 ||
-        state_sealed(s, t->seq, &d->sealed, fault) != 1) {
+    *bits = 0;
+    if (c->type == COMMAND_WITHDRAW_CANCEL) {
+        return 0;
+    }
+    if (state_hold(m->state, r->principal, r->original, &h, fault) != 1) {
         return -1;
     }
-    d->conflicts = differences(c, &r);
+    minor = h.amount_minor;
+    if ((rules_hold_part(c) && decimal_to_minor(c->amount, r->scale, &minor) != 0) ||
+        minor != r->requested_minor) {
+        *bits = CONFLICT_AMOUNT;
+    }
+    return 0;
+}
+
+int money_repeat(struct money *m, struct decision *d, struct fault *fault)
+{
+    const struct command *c = m->command;
+    struct transaction *t = &m->transaction;
+    struct record r;
+    struct account player;
+    int rc = state_transaction(m->state, c->principal, m->place, t, fault);
+
+    if (rc < 0) {
+        return -1;
+    }
+    if (rc == 0 || t->seq == 0) {
+        return 0;
+    }
+    if (state_record(m->state, t->seq, &r, fault) != 0 ||
+        state_sealed(m->state, t->seq, &d->sealed, fault) != 1) {
+        return -1;
+    }
+    if (c->type == COMMAND_WITHDRAW_CONFIRM || c->type == COMMAND_WITHDRAW_CANCEL) {
+        if (differences_of_end(m, &r, &d->conflicts, fault) != 0) {
+            return -1;
+        }
+    } else {
+        d->conflicts = differences(c, &r);
+    }
     if (d->conflicts != 0) {
         d->verdict = VERDICT_IDEMPOTENCY_CONFLICT;
-        return 0;
+        return 1;
     }
     d->verdict = r.verdict;
     d->replayed = t->origin != c->origin;
     d->has_record = true;
     player = (struct account){ACCOUNT_PLAYER, r.player};
-    return state_balance(s, player, r.currency, &d->balance_now_minor, fault) < 0 ? -1 : 0;
+    return state_balance(m->state, player, r.currency, &d->balance_now_minor, fault) < 0 ? -1 : 1;
 }
 
 /* ---- what the command names ---- */
 
+static bool by_gateway(enum command_type type)
+{
+    return type == COMMAND_DEPOSIT || type == COMMAND_WITHDRAW;
+}
+
 static int named_principals(struct money *m, enum verdict *verdict, struct fault *fault)
 {
     const struct command *c = m->command;
-    bool deposit = c->type == COMMAND_DEPOSIT;
-    struct principal p;
+    bool payment = by_gateway(c->type);
+    struct principal *p = &m->principal;
     bool fits;
-    int rc = state_principal(m->state, c->principal, &p, fault);
+    int rc = state_principal(m->state, c->principal, p, fault);
 
     if (rc < 0) {
         return -1;
     }
-    fits = rc == 1 &&
-           (deposit ? p.role == ROLE_PLATFORM || p.role == ROLE_GATEWAY : p.role == ROLE_PROVIDER);
-    if (fits && deposit) {
-        rc = state_principal(m->state, c->gateway, &p, fault);
+    fits = rc == 1 && (payment ? p->role == ROLE_PLATFORM || p->role == ROLE_GATEWAY
+                               : p->role == ROLE_PROVIDER);
+    if (fits && payment) {
+        rc = state_principal(m->state, c->gateway, p, fault);
         if (rc < 0) {
             return -1;
         }
-        fits = rc == 1 && p.role == ROLE_GATEWAY;
+        fits = rc == 1 && p->role == ROLE_GATEWAY;
     }
     if (!fits) {
-        *verdict = deposit ? VERDICT_UNKNOWN_GATEWAY : VERDICT_UNKNOWN_PROVIDER;
+        *verdict = payment ? VERDICT_UNKNOWN_GATEWAY : VERDICT_UNKNOWN_PROVIDER;
     }
+    return 0;
+}
+
+int money_currency(struct money *m, struct slice code, enum verdict *verdict, struct fault *fault)
+{
+    int rc = state_currency(m->state, code, &m->currency, fault);
+
+    if (rc == 0) {
+        *verdict = VERDICT_UNKNOWN_CURRENCY;
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+int money_player(struct money *m, enum verdict *verdict, struct fault *fault)
+{
+    struct slice currency = {m->currency->code, m->currency->code_len};
+    int rc = state_player(m->state, m->record.player, &m->player, fault);
+
+    if (rc == 0) {
+        *verdict = VERDICT_UNKNOWN_PLAYER;
+    }
+    if (rc < 1) {
+        return rc;
+    }
+    return state_purse(m->state, m->record.player, currency, &m->purse, fault) < 0 ? -1 : 0;
+}
+
+/* A bet's session must be this player's with this provider; others only carry its name. */
+static int named_session(struct money *m, enum verdict *verdict, struct fault *fault)
+{
+    const struct command *c = m->command;
+    struct session session;
+    int rc = state_session(m->state, c->session, &session, fault);
+
+    if (rc < 0) {
+        return -1;
+    }
+    if (rc == 0 || !slice_equal(session.info.player, c->player) ||
+        !slice_equal(session.info.provider, c->principal)) {
+        *verdict = VERDICT_UNKNOWN_SESSION;
+        return 0;
+    }
+    m->session_over =
+        session.info.closed_at_ms != 0 || session.info.expires_at_ms <= m->state->clock_ms;
     return 0;
 }
 
@@ -96,29 +209,91 @@ static int named_principals(struct money *m, enum verdict *verdict, struct fault
 static int named(struct money *m, enum verdict *verdict, struct fault *fault)
 {
     const struct command *c = m->command;
-    int rc = state_currency(m->state, c->currency, &m->currency, fault);
+    struct record *r = &m->record;
 
     *verdict = VERDICT_APPLIED;
-    if (rc < 1) {
-        *verdict = VERDICT_UNKNOWN_CURRENCY;
-        return rc;
-    }
-    if (c->type != COMMAND_ROLLBACK &&
-        (decimal_to_minor(c->amount, m->currency->scale, &m->record.requested_minor) != 0 ||
-         (m->record.requested_minor == 0 && c->type != COMMAND_WIN))) {
-        *verdict = VERDICT_BAD_AMOUNT;
-        return 0;
-    }
-    if (named_principals(m, verdict, fault) != 0) {
+    if (money_currency(m, c->currency, verdict, fault) != 0) {
         return -1;
     }
-    if (*verdict != VERDICT_APPLIED) {
-        return 0;
+    if (*verdict == VERDICT_APPLIED && c->type != COMMAND_ROLLBACK &&
+        (decimal_to_minor(c->amount, m->currency->scale, &r->requested_minor) != 0 ||
+         (r->requested_minor == 0 && c->type != COMMAND_WIN))) {
+        *verdict = VERDICT_BAD_AMOUNT;
     }
-    rc = state_player(m->state, c->player, &m->player, fault);
-    if (rc < 1) {
-        *verdict = VERDICT_UNKNOWN_PLAYER;
-        return rc;
+    if (*verdict == VERDICT_APPLIED && named_principals(m, verdict, fault) != 0) {
+        return -1;
+    }
+    if (*verdict == VERDICT_APPLIED && money_player(m, verdict, fault) != 0) {
+        return -1;
+    }
+    if (*verdict == VERDICT_APPLIED && c->type == COMMAND_BET && c->session.len > 0) {
+        return named_session(m, verdict, fault);
+    }
+    return 0;
+}
+
+/* ---- what may refuse it ---- */
+
+static bool can_hold(const struct money *m)
+{
+    const struct player *p = &m->player;
+    struct slice currency = m->record.currency;
+
+    return player_may_hold(p, currency) && (player_holds(p, currency) || p->n_held < BALANCES_MAX);
+}
+
+static bool policy_allows(const struct money *m)
+{
+    const struct policy *p = &m->principal.policy;
+    uint8_t i;
+
+    /* What was begun under an older policy is brought to its end. */
+    if (p->n_currencies == 0 || m->command->type == COMMAND_WIN ||
+        m->command->type == COMMAND_ROLLBACK) {
+        return true;
+    }
+    for (i = 0; i < p->n_currencies; i++) {
+        if (slice_equal(p->currencies[i], m->record.currency)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int bet_refused(struct money *m, enum verdict *verdict, struct fault *fault)
+{
+    if (player_status_at(&m->player, m->state->clock_ms) != PLAYER_ACTIVE) {
+        *verdict = VERDICT_PLAYER_BLOCKED;
+    } else if (m->session_over) {
+        *verdict = VERDICT_SESSION_EXPIRED;
+    } else if (m->has_round && m->round.closed_by != 0) {
+        *verdict = VERDICT_ROUND_CLOSED;
+    } else if (rules_limit(m, LIMIT_STAKE, verdict, fault) != 0 ||
+               rules_limit(m, LIMIT_LOSS, verdict, fault) != 0) {
+        return -1;
+    }
+    return 0;
+}
+
+/* In the order of verdict.h. */
+static int refused(struct money *m, enum verdict *verdict, struct fault *fault)
+{
+    const struct command *c = m->command;
+
+    if (m->transaction.rolled_by != 0) {
+        *verdict = VERDICT_ROLLED_BACK;
+    } else if (!policy_allows(m)) {
+        *verdict = VERDICT_CURRENCY_NOT_ALLOWED;
+    } else if (!can_hold(m)) {
+        *verdict = VERDICT_CURRENCY_MISMATCH;
+    } else if (c->type == COMMAND_BET) {
+        return bet_refused(m, verdict, fault);
+    } else if (c->type == COMMAND_DEPOSIT) {
+        if (player_status_at(&m->player, m->state->clock_ms) == PLAYER_SELF_EXCLUDED) {
+            *verdict = VERDICT_SELF_EXCLUDED;
+        } else {
+            return rules_limit(m, LIMIT_DEPOSIT, verdict, fault);
+        }
     }
     return 0;
 }
@@ -140,7 +315,9 @@ static int plan_account(struct money *m, struct account a, struct planned **plan
     }
     p = &m->planned[m->n_planned++];
     p->account = a;
-    if (state_balance(m->state, a, m->record.currency, &p->before_minor, fault) < 0) {
+    if (a.kind == ACCOUNT_PLAYER) {
+        p->before_minor = m->purse.balance_minor; /* no command names two players */
+    } else if (state_balance(m->state, a, m->record.currency, &p->before_minor, fault) < 0) {
         return -1;
     }
     p->after_minor = p->before_minor;
@@ -170,7 +347,7 @@ int money_plan(struct money *m, struct account debit, struct account credit, int
     return 0;
 }
 
-/* Bet, win and deposit: one posting from the record's debit to its credit. */
+/* Bet, win, deposit and adjustment: one posting from the record's debit to its credit. */
 static int transfer(struct money *m, enum verdict *verdict, struct fault *fault)
 {
     struct record *r = &m->record;
@@ -179,34 +356,30 @@ static int transfer(struct money *m, enum verdict *verdict, struct fault *fault)
         return -1;
     }
     if (*verdict == VERDICT_APPLIED && r->debit.kind == ACCOUNT_PLAYER && r->n_postings > 0 &&
-        r->postings[0].debit_balance_minor < 0) {
+        r->postings[0].debit_balance_minor < purse_held(&m->purse)) {
         *verdict = VERDICT_INSUFFICIENT_FUNDS;
     }
     r->amount_minor = r->requested_minor;
     return 0;
 }
 
-/* ---- booking ---- */
-
-static bool can_hold(const struct money *m)
-{
-    const struct player *p = &m->player;
-    struct slice currency = m->record.currency;
-
-    return player_may_hold(p, currency) && (player_holds(p, currency) || p->n_held < BALANCES_MAX);
-}
-
-/* Who is debited and who credited; a rollback learns it from its original. */
 static void name_accounts(struct money *m)
 {
     const struct command *c = m->command;
     struct account player = {ACCOUNT_PLAYER, c->player};
-    struct account provider = {ACCOUNT_PROVIDER, c->principal};
-    struct account gateway = {ACCOUNT_GATEWAY, c->gateway};
+    struct account other = {ACCOUNT_PROVIDER, c->principal};
+    bool from_player = c->type == COMMAND_BET || c->type == COMMAND_WITHDRAW;
     struct record *r = &m->record;
 
-    r->debit = c->type == COMMAND_BET ? player : c->type == COMMAND_DEPOSIT ? gateway : provider;
-    r->credit = c->type == COMMAND_BET ? provider : player;
+    if (by_gateway(c->type)) {
+        other = (struct account){ACCOUNT_GATEWAY, c->gateway};
+    } else if (c->type == COMMAND_ADJUST) {
+        other = (struct account){ACCOUNT_HOUSE, slice_of("adjustment")};
+        from_player = c->negative;
+    }
+    /* A rollback learns it from its original. */
+    r->debit = from_player ? player : other;
+    r->credit = from_player ? other : player;
 }
 
 static void begin_record(struct money *m)
@@ -229,98 +402,51 @@ static void begin_record(struct money *m)
     name_accounts(m);
 }
 
-/* The player's balance after what is planned. */
-static int player_balance(const struct money *m, int64_t *minor, struct fault *fault)
+/* Only bets and wins have to do with the round that they name. */
+static int find_round(struct money *m, struct fault *fault)
 {
-    struct account player = {ACCOUNT_PLAYER, m->record.player};
-    int i;
+    const struct command *c = m->command;
+    int rc;
 
-    for (i = 0; i < m->n_planned; i++) {
-        if (m->planned[i].account.kind == ACCOUNT_PLAYER) {
-            *minor = m->planned[i].after_minor;
-            return 0;
-        }
+    if (c->round.len == 0 || (c->type != COMMAND_BET && c->type != COMMAND_WIN)) {
+        return 0;
     }
-    return state_balance(m->state, player, m->record.currency, minor, fault) < 0 ? -1 : 0;
+    rc = state_round(m->state, c->principal, c->player, c->round, &m->round, fault);
+    m->has_round = rc == 1;
+    return rc < 0 ? -1 : 0;
 }
 
-static int book_balances(struct money *m, struct fault *fault)
+static int decide(struct money *m, enum verdict *verdict, struct fault *fault)
 {
-    int i;
-
-    for (i = 0; i < m->n_planned; i++) {
-        const struct planned *p = &m->planned[i];
-
-        if (p->account.kind == ACCOUNT_PLAYER) {
-            if (p->after_minor < 0) {
-                return fault_set(fault, "state machine: player %.*s would go below zero",
-                                 (int)p->account.name.len, p->account.name.base);
-            }
-            if (!player_holds(&m->player, m->record.currency)) {
-                m->player.held[m->player.n_held++] = m->record.currency;
-            }
-        }
-        state_put_balance(m->state, p->account, m->currency, p->before_minor, p->after_minor);
-    }
-    if (m->currency->sum != 0) {
-        return fault_set(fault, "state machine: the balances in %.*s do not sum to zero",
-                         (int)m->currency->code_len, m->currency->code);
-    }
-    return 0;
-}
-
-/* Writes the decision down: balances, record, idempotency table, the player's link. */
-static int book(struct money *m, enum verdict verdict, struct decision *d, struct fault *fault)
-{
-    struct record *r = &m->record;
-
-    r->verdict = verdict;
-    r->scale = m->currency->scale;
-    r->previous = m->player.last_seq;
-    if (verdict != VERDICT_APPLIED) {
-        m->n_planned = 0;
-        r->n_postings = 0;
-        r->amount_minor = 0;
-    }
-    if (player_balance(m, &r->balance_minor, fault) != 0 || book_balances(m, fault) != 0) {
+    if (find_round(m, fault) != 0 || refused(m, verdict, fault) != 0) {
         return -1;
     }
-    state_append(m->state, r);
-    m->transaction.seq = r->seq;
-    m->transaction.origin = m->command->origin;
-    state_put_transaction(m->state, r->principal, r->id, &m->transaction);
-    if (m->marks_original) {
-        m->original.rolled_by = r->seq;
-        state_put_transaction(m->state, r->principal, r->original, &m->original);
+    if (*verdict != VERDICT_APPLIED) {
+        return 0;
     }
-    m->player.last_seq = r->seq;
-    state_put_player(m->state, r->player, &m->player);
-    d->verdict = verdict;
-    d->has_record = true;
-    d->balance_now_minor = r->balance_minor;
-    d->sealed = (struct slice){(const char *)m->state->sealed.base, m->state->sealed.len};
-    return 0;
+    switch (m->command->type) {
+    case COMMAND_ROLLBACK:
+        return rules_rollback(m, verdict, fault);
+    case COMMAND_WITHDRAW:
+        rules_withdraw(m, verdict);
+        return 0;
+    default:
+        return transfer(m, verdict, fault);
+    }
 }
 
 int rules_money(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
 {
     struct money m;
     enum verdict verdict;
-    int rc = state_transaction(s, c->principal, c->id, &m.transaction, fault);
+    int rc;
 
-    if (rc < 0) {
-        return -1;
+    money_begin(&m, s, c);
+    rc = money_repeat(&m, d, fault);
+    if (rc != 0) {
+        return rc < 0 ? -1 : 0;
     }
-    if (rc == 0) {
-        m.transaction = (struct transaction){0, 0, 0};
-    } else if (m.transaction.seq != 0) {
-        return repeat(s, c, &m.transaction, d, fault);
-    }
-    m.state = s;
-    m.command = c;
-    m.record = (struct record){0};
-    m.n_planned = 0;
-    m.marks_original = false;
+    begin_record(&m);
     if (named(&m, &verdict, fault) != 0) {
         return -1;
     }
@@ -328,15 +454,23 @@ int rules_money(struct state *s, const struct command *c, struct decision *d, st
         d->verdict = verdict;
         return 0;
     }
-    begin_record(&m);
-    if (m.transaction.rolled_by != 0) {
-        verdict = VERDICT_ROLLED_BACK;
-    } else if (!can_hold(&m)) {
-        verdict = VERDICT_CURRENCY_MISMATCH;
-    } else if (c->type == COMMAND_ROLLBACK) {
-        rc = rules_rollback(&m, &verdict, fault);
-    } else {
-        rc = transfer(&m, &verdict, fault);
+    return decide(&m, &verdict, fault) != 0 ? -1 : money_book(&m, verdict, d, fault);
+}
+
+int rules_money_refuse(struct state *s, const struct command *c, const struct record *r,
+                       struct decision *d, struct fault *fault)
+{
+    enum verdict verdict = r->verdict;
+    struct money m;
+
+    money_begin(&m, s, c);
+    if (money_repeat(&m, d, fault) != 0) {
+        return fault_set(fault, "state machine: an item that was free is taken");
     }
-    return rc < 0 ? -1 : book(&m, verdict, d, fault);
+    m.record = *r;
+    if (money_currency(&m, c->currency, &verdict, fault) != 0 ||
+        money_player(&m, &verdict, fault) != 0) {
+        return -1;
+    }
+    return money_book(&m, verdict, d, fault);
 }

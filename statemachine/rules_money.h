@@ -1,4 +1,4 @@
-/* What rules_money.c and rules_rollback.c share: one money command while it is being decided. */
+/* What the rules of the money share: one money command while it is being decided. */
 #ifndef FLORIN_RULES_MONEY_H
 #define FLORIN_RULES_MONEY_H
 
@@ -18,25 +18,62 @@ struct money {
 
     /* What it names. */
     struct currency *currency;
+    struct principal principal; /* whose policy holds: the provider's, the gateway's */
     struct player player;
-    struct transaction transaction; /* its own place in the idempotency table */
+    struct purse purse; /* changed only by booking */
+    struct slice place; /* its own place in the idempotency table */
+    struct transaction transaction;
+    bool session_over;
+    bool has_round; /* the round that it names is there */
+    struct round round;
 
     /* What will be written, if the plan holds. */
     struct record record;
     struct planned planned[PLANNED_MAX];
     int n_planned;
+    bool holds_changed; /* in the purse */
 
-    /* A rollback that marks its original's place. */
+    /* A rollback: its original's place, and its record if there is one. */
     struct transaction original;
     bool marks_original;
+    struct record original_record;
 };
+
+/* Begins: nothing named, nothing planned. */
+void money_begin(struct money *m, struct state *s, const struct command *c);
+
+/* Looks at the id's place. 1: it is taken, and the decision is made: the first answer again, or the
+ * conflict. 0: it is free, or holds a tombstone (m->transaction.rolled_by). */
+int money_repeat(struct money *m, struct decision *d, struct fault *fault);
+
+/* Finds what every money command names: by its currency, player and id. */
+int money_player(struct money *m, enum verdict *verdict, struct fault *fault);
+int money_currency(struct money *m, struct slice code, enum verdict *verdict, struct fault *fault);
 
 /* Plans one posting. Zero plans nothing; a sum that does not fit turns *verdict from applied to
  * overflow. -1: the replica is broken. */
 int money_plan(struct money *m, struct account debit, struct account credit, int64_t amount_minor,
                enum verdict *verdict, struct fault *fault);
 
+/* Writes the decision down: balances, record, idempotency table, the player's link, and what goes
+ * with them. A refusal leaves only its record. */
+int money_book(struct money *m, enum verdict verdict, struct decision *d, struct fault *fault);
+
 /* Decides a rollback whose names all exist: plans postings, says whether the original is marked. */
 int rules_rollback(struct money *m, enum verdict *verdict, struct fault *fault);
+
+/* Withdrawals: holds the amount; what is noted when its record is there. */
+void rules_withdraw(struct money *m, enum verdict *verdict);
+void rules_withdraw_booked(struct money *m);
+/* Does a confirmation name an amount of its own? */
+bool rules_hold_part(const struct command *c);
+
+/* Would this much more of `kind` exceed a limit of the player? *verdict becomes limit_reached. */
+int rules_limit(struct money *m, enum limit_kind kind, enum verdict *verdict, struct fault *fault);
+/* What an applied command uses, or gives back, of the player's limits. */
+void rules_count_use(struct money *m);
+
+/* A round takes note of an applied bet or win, or of a bet's rollback. */
+int rules_round_booked(struct money *m, struct fault *fault);
 
 #endif

@@ -11,7 +11,11 @@
  *   another player's, or in another currency      player_mismatch, currency_mismatch: no mark
  *   a refusal                                     tombstone, and its place is marked
  *   reversed before                               applied, nothing moves
- *   a bet or a win that moved                     reversed, and its place is marked */
+ *   a win, of which too little is available, by a
+ *     provider whose policy is reject             insufficient_funds: no mark
+ *   a bet or a win that moved                     reversed, and its place is marked
+ *
+ * What is held for a withdrawal is not there to be taken. */
 #include "statemachine/rules_money.h"
 
 /* Moves the original's amount back. */
@@ -20,13 +24,14 @@ static int reverse(struct money *m, enum verdict *verdict, struct fault *fault)
     struct record *r = &m->record;
     struct account house = {ACCOUNT_HOUSE, slice_of("shortfall")};
     int64_t amount = r->requested_minor;
-    int64_t there;
+    int64_t there = purse_available(&m->purse);
 
-    if (r->debit.kind == ACCOUNT_PLAYER) {
-        if (state_balance(m->state, r->debit, r->currency, &there, fault) < 0) {
-            return -1;
+    if (r->debit.kind == ACCOUNT_PLAYER && there < amount) {
+        if (m->principal.policy.shortfall == SHORTFALL_REJECT) {
+            *verdict = VERDICT_INSUFFICIENT_FUNDS;
+            return 0;
         }
-        amount = there < amount ? there : amount;
+        amount = there;
     }
     if (money_plan(m, r->debit, r->credit, amount, verdict, fault) != 0 ||
         money_plan(m, house, r->credit, r->requested_minor - amount, verdict, fault) != 0) {
@@ -76,7 +81,6 @@ static int of_record(struct money *m, const struct record *original, enum verdic
 int rules_rollback(struct money *m, enum verdict *verdict, struct fault *fault)
 {
     const struct command *c = m->command;
-    struct record original;
     int rc;
 
     if (slice_equal(c->id, c->original)) {
@@ -97,8 +101,8 @@ int rules_rollback(struct money *m, enum verdict *verdict, struct fault *fault)
         *verdict = VERDICT_TOMBSTONE;
         return 0;
     }
-    if (state_record(m->state, m->original.seq, &original, fault) != 0) {
+    if (state_record(m->state, m->original.seq, &m->original_record, fault) != 0) {
         return -1;
     }
-    return of_record(m, &original, verdict, fault);
+    return of_record(m, &m->original_record, verdict, fault);
 }

@@ -24,7 +24,13 @@ enum store_table {
     TABLE_BALANCE = 5,     /* account and currency */
     TABLE_TRANSACTION = 6, /* (principal, id): the idempotency table */
     TABLE_LEDGER = 7,      /* seq, big-endian: sealed records */
-    TABLE_COUNT = 8,
+    TABLE_SESSION = 8,     /* session id */
+    TABLE_TOKEN = 9,       /* token hash: whose session it is, or was */
+    TABLE_ROUND = 10,      /* provider, player, round */
+    TABLE_HOLD = 11,       /* (principal, id of the withdrawal) */
+    TABLE_LIMIT = 12,      /* player: its limits; what is used of them is in its balances */
+    TABLE_PASSWORD = 13,   /* player */
+    TABLE_COUNT = 14,
 };
 
 struct store_write {

@@ -27,8 +27,9 @@ struct store_lmdb {
     char folder[256]; /* for messages */
 };
 
-static const char *const table_names[TABLE_COUNT] = {"meta",   "currency", "principal",   "key",
-                                                     "player", "balance",  "transaction", "ledger"};
+static const char *const table_names[TABLE_COUNT] = {
+    "meta",   "currency", "principal", "key",   "player", "balance", "transaction",
+    "ledger", "session",  "token",     "round", "hold",   "limit",   "password"};
 
 static int bad(const struct store_lmdb *s, const char *what, int rc, struct fault *fault)
 {

@@ -25,6 +25,12 @@ static const struct verdict_entry verdicts[] = {
     {VERDICT_PLAYER_BLOCKED, 422, "player_blocked", "The player is blocked."},
     {VERDICT_ROLLED_BACK, 409, "rolled_back",
      "This id was rolled back before the transaction arrived."},
+    {VERDICT_SESSION_EXPIRED, 422, "session_expired", "The session is over, or was closed."},
+    {VERDICT_LIMIT_REACHED, 422, "limit_reached", "A limit of the player would be exceeded."},
+    {VERDICT_ROUND_CLOSED, 409, "round_closed", "The round is closed: it takes no more bets."},
+    {VERDICT_CURRENCY_NOT_ALLOWED, 422, "currency_not_allowed",
+     "The provider or gateway may not use this currency."},
+    {VERDICT_SELF_EXCLUDED, 422, "self_excluded", "The player is self-excluded."},
     {VERDICT_IDEMPOTENCY_CONFLICT, 409, "idempotency_conflict",
      "This id was used before for a transaction with other content."},
     {VERDICT_ALREADY_EXISTS, 409, "already_exists", "The name is taken."},
@@ -36,6 +42,12 @@ static const struct verdict_entry verdicts[] = {
     {VERDICT_UNKNOWN_GATEWAY, 404, "unknown_gateway", "There is no such gateway."},
     {VERDICT_UNKNOWN_TRANSACTION, 404, "unknown_transaction", "There is no such transaction."},
     {VERDICT_UNKNOWN_KEY, 404, "unknown_key", "There is no such key."},
+    {VERDICT_UNKNOWN_SESSION, 404, "unknown_session", "There is no such session."},
+    {VERDICT_UNKNOWN_ROUND, 404, "unknown_round", "There is no such round."},
+    {VERDICT_HOLD_CLOSED, 409, "hold_closed",
+     "The withdrawal was confirmed or cancelled before, or is over."},
+    {VERDICT_FORBIDDEN_CHANGE, 409, "self_excluded",
+     "A self-exclusion can be neither ended nor shortened before its time."},
 };
 
 static const struct verdict_entry *find(unsigned v)
@@ -90,7 +102,7 @@ const char *conflict_field_name(int i)
 {
     static const char *const names[CONFLICT_FIELDS] = {"type",     "player",  "currency", "amount",
                                                        "round",    "game",    "session",  "bet",
-                                                       "original", "gateway", "kind"};
+                                                       "original", "gateway", "kind",     "items"};
 
     return i < 0 || i >= CONFLICT_FIELDS ? "unknown" : names[i];
 }

@@ -1,7 +1,21 @@
 /* Verdicts: how the state machine answers a command. One named verdict for each refusal.
  *
  * Recorded verdicts take a seq and are given again to the same id for ever. The others change
- * nothing: the command named something that does not exist, or an id that is taken. */
+ * nothing: the command named something that does not exist, or an id that is taken. Commands that
+ * are not about money make no records; a session's opening, say, answers player_blocked without
+ * one.
+ *
+ * Where several would fit, the first of this list is given:
+ *   what was answered before under this id (or idempotency_conflict);
+ *   unknown_currency, bad_amount, unknown_provider or unknown_gateway, unknown_player,
+ *   unknown_session (bets only), unknown_round (round close only);
+ *   rolled_back;
+ *   currency_not_allowed (bets, adjustments, deposits, withdrawals: wins and rollbacks go on);
+ *   currency_mismatch (of the player);
+ *   player_blocked (bets: blocked or self-excluded), self_excluded (deposits);
+ *   session_expired, round_closed (bets);
+ *   limit_reached (bets, deposits; withdrawals: too many holds);
+ *   balance_overflow; insufficient_funds. */
 #ifndef FLORIN_VERDICT_H
 #define FLORIN_VERDICT_H
 
@@ -19,7 +33,12 @@ enum verdict {
     VERDICT_NOT_REVERSIBLE = 19,    /* the original is neither bet nor win */
     VERDICT_BALANCE_OVERFLOW = 20,  /* a balance would not fit an int64 */
     VERDICT_PLAYER_BLOCKED = 21,
-    VERDICT_ROLLED_BACK = 22, /* 409: a tombstone was here before */
+    VERDICT_ROLLED_BACK = 22,          /* 409: a tombstone was here before */
+    VERDICT_SESSION_EXPIRED = 23,      /* over, or closed */
+    VERDICT_LIMIT_REACHED = 24,        /* a player's limit; or too many holds or limits */
+    VERDICT_ROUND_CLOSED = 25,         /* 409 */
+    VERDICT_CURRENCY_NOT_ALLOWED = 26, /* by the provider's or gateway's policy */
+    VERDICT_SELF_EXCLUDED = 27,        /* a deposit */
 
     /* Not recorded: nothing happened. */
     VERDICT_IDEMPOTENCY_CONFLICT = 64,
@@ -31,6 +50,10 @@ enum verdict {
     VERDICT_UNKNOWN_GATEWAY = 70,
     VERDICT_UNKNOWN_TRANSACTION = 71,
     VERDICT_UNKNOWN_KEY = 72,
+    VERDICT_UNKNOWN_SESSION = 73,
+    VERDICT_UNKNOWN_ROUND = 74,
+    VERDICT_HOLD_CLOSED = 75,      /* 409: the withdrawal was confirmed, cancelled or is over */
+    VERDICT_FORBIDDEN_CHANGE = 76, /* 409: a self-exclusion can't be ended or shortened */
 };
 
 bool verdict_is_success(enum verdict v);   /* applied or tombstone: HTTP 2xx */
@@ -53,8 +76,9 @@ enum conflict_field {
     CONFLICT_ORIGINAL = 1 << 8,
     CONFLICT_GATEWAY = 1 << 9,
     CONFLICT_KIND = 1 << 10,
+    CONFLICT_ITEMS = 1 << 11, /* an atomic command: some of its items are known, some not */
 };
-enum { CONFLICT_FIELDS = 11 };
+enum { CONFLICT_FIELDS = 12 };
 
 /* The name of bit `1 << i` as the contract spells the field. */
 const char *conflict_field_name(int i);

@@ -1,5 +1,6 @@
 /* How fast does one core apply bets? Bets of random players in entries of 1,024, without and with
- * checkpoints on a second thread, as a node makes them.
+ * checkpoints on a second thread, as a node makes them; plain ones, and ones that name a round, of
+ * which nearly every one is new for its player.
  *
  *   bench_apply [bets] [players]        (default 1000000 100000) */
 #include <pthread.h>
@@ -74,7 +75,7 @@ static void begin_or_end(struct checkpointer *c, unsigned *checkpoints)
     }
 }
 
-static void encode_bet(struct bytes *out, uint64_t number, uint64_t player)
+static void encode_bet(struct bytes *out, uint64_t number, uint64_t player, bool in_round)
 {
     struct command c = {.type = COMMAND_BET, .origin = number};
     char id[40], name[40], round[40];
@@ -90,7 +91,7 @@ static void encode_bet(struct bytes *out, uint64_t number, uint64_t player)
     c.player = slice_of(name);
     c.currency = slice_of("EUR");
     c.amount = (struct decimal){125, 2};
-    c.round = slice_of(round);
+    c.round = slice_of(in_round ? round : NULL);
     c.game = slice_of("book-of-tests");
     command_encode(&c, out);
 }
@@ -115,7 +116,8 @@ static void prepare(struct fixture *f, unsigned players)
     must(fixture_checkpoint(f), &f->fault);
 }
 
-static void run(unsigned bets, unsigned players, bool checkpoints, struct bytes *outcomes)
+static void run(unsigned bets, unsigned players, bool in_round, bool checkpoints,
+                struct bytes *outcomes)
 {
     struct fixture f;
     struct checkpointer c = {0};
@@ -143,7 +145,7 @@ static void run(unsigned bets, unsigned players, bool checkpoints, struct bytes 
         bytes_clear(&commands);
         for (i = 0; i < GROUP; i++) {
             random = random * UINT64_C(6364136223846793005) + 1;
-            encode_bet(&commands, ++number, (random >> 33) % players);
+            encode_bet(&commands, ++number, (random >> 33) % players, in_round);
             ends[i] = commands.len;
         }
         bytes_clear(outcomes);
@@ -165,11 +167,11 @@ static void run(unsigned bets, unsigned players, bool checkpoints, struct bytes 
     if (c.running) {
         finish(&c, &n_checkpoints);
     }
-    printf("%-20s %7.0f ns/bet cpu  %7.0f ns/bet wall  %9.0f bets/s  %u checkpoints  %zu MiB "
+    printf("%-9s %-17s %7.0f ns/bet cpu  %7.0f ns/bet wall  %9.0f bets/s  %u checkpoints  %zu MiB "
            "changes\n",
-           checkpoints ? "with checkpoints" : "in memory only", cpu * 1e9 / (double)number,
-           wall * 1e9 / (double)number, (double)number / wall, n_checkpoints,
-           machine_changes_bytes(f.machine) >> 20);
+           in_round ? "in rounds" : "plain", checkpoints ? "with checkpoints" : "in memory only",
+           cpu * 1e9 / (double)number, wall * 1e9 / (double)number, (double)number / wall,
+           n_checkpoints, machine_changes_bytes(f.machine) >> 20);
     must(machine_invariants(f.machine, &f.fault), &f.fault);
     bytes_release(&commands);
     fixture_close(&f);
@@ -186,8 +188,10 @@ int main(int argc, char **argv)
         return 2;
     }
     bytes_init(&outcomes);
-    run(bets, players, false, &outcomes);
-    run(bets, players, true, &outcomes);
+    run(bets, players, false, false, &outcomes);
+    run(bets, players, false, true, &outcomes);
+    run(bets, players, true, false, &outcomes);
+    run(bets, players, true, true, &outcomes);
     bytes_release(&outcomes);
     return 0;
 }

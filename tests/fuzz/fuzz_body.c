@@ -10,33 +10,99 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_command(json_t *json, unsigned call)
+enum { BATCH = 4, LATER_TYPES = 0x10, PLAYER = 0x20, PRINCIPAL = 0x40, MSGPACK = 0x80 };
+
+/* Whatever was let through must make a command that a replica can decode. */
+static void check_encoding(const struct command *c, bool must_be_whole)
 {
-    static const enum command_type types[] = {COMMAND_BET, COMMAND_WIN, COMMAND_ROLLBACK,
-                                              COMMAND_DEPOSIT};
-    const struct principal who = {.name = "demo", .role = ROLE_PROVIDER};
-    struct command c, back;
+    struct command back;
     struct problem problem;
     struct fault fault;
     struct bytes frames;
     struct cursor cursor;
     struct slice frame;
 
-    if (commands_read_money(json, types[call % 4], (call & 4) != 0, &who, &c, &problem) != 0) {
-        if (problem.status < 400 || problem.code == NULL) {
-            abort();
-        }
-        return;
-    }
     bytes_init(&frames);
-    if (commands_append(&c, &frames, &problem) != 0) {
-        abort(); /* the tables let something through that they should have refused */
+    if (commands_append(c, &frames, &problem) != 0) {
+        if (must_be_whole) {
+            abort(); /* the tables let something through that they should have refused */
+        }
+        bytes_release(&frames);
+        return;
     }
     cursor = cursor_of(frames.base, frames.len);
     if (!frame_next(&cursor, &frame) || command_decode(frame.base, frame.len, &back, &fault) != 0) {
         abort();
     }
     bytes_release(&frames);
+}
+
+static void check_problem(const struct problem *problem)
+{
+    if (problem->status < 400 || problem->code == NULL) {
+        abort();
+    }
+}
+
+static void check_money(json_t *json, unsigned call)
+{
+    static const enum command_type types[] = {COMMAND_BET, COMMAND_WIN, COMMAND_ROLLBACK,
+                                              COMMAND_DEPOSIT};
+    static const enum command_type later_types[] = {COMMAND_ATOMIC, COMMAND_WITHDRAW,
+                                                    COMMAND_ROUND_CLOSE, COMMAND_ATOMIC};
+    const struct principal who = {.name = "demo", .role = ROLE_PROVIDER};
+    enum command_type type = call & LATER_TYPES ? later_types[call % 4] : types[call % 4];
+    struct command c;
+    struct problem problem;
+
+    if (commands_read_money(json, type, (call & BATCH) != 0, &who, &c, &problem) != 0) {
+        check_problem(&problem);
+        return;
+    }
+    check_encoding(&c, true);
+}
+
+/* The lists and the plain kinds that updates are made of. */
+static void check_update(json_t *json, enum command_type type)
+{
+    static const struct field fields[] = {
+        {"status", FIELD_STATUS, offsetof(struct command, status), false},
+        {"until", FIELD_TIME, offsetof(struct command, until_ms), false},
+        {"reminder_s", FIELD_REMINDER, offsetof(struct command, reminder_s), false},
+        {"limits", FIELD_LIMITS, 0, false},
+        {"disabled", FIELD_BOOL, offsetof(struct command, disabled), false},
+        {"shortfall", FIELD_SHORTFALL, offsetof(struct command, shortfall), false},
+        {"rate_per_s", FIELD_RATE, offsetof(struct command, rate_per_s), false},
+        {"ip_allow", FIELD_IP_ALLOW, 0, false},
+        {"currencies", FIELD_CURRENCIES, 0, false},
+    };
+    struct command c;
+    struct problem problem;
+
+    command_init(&c);
+    c.type = type;
+    if (fields_read(json, fields, sizeof fields / sizeof *fields, &c, &problem) != 0) {
+        check_problem(&problem);
+        return;
+    }
+    c.player = type == COMMAND_PLAYER_UPDATE ? slice_of("alice") : (struct slice){NULL, 0};
+    c.name = type == COMMAND_PLAYER_UPDATE ? (struct slice){NULL, 0} : slice_of("demo");
+    c.role = type == COMMAND_PLAYER_UPDATE ? ROLE_NONE : ROLE_PROVIDER;
+    c.sets = type == COMMAND_PLAYER_UPDATE
+                 ? SET_STATUS | SET_REMINDER
+                 : SET_DISABLED | SET_SHORTFALL | SET_RATE | SET_IP_ALLOW | SET_CURRENCIES;
+    check_encoding(&c, false); /* what one of the two has, the other may not have */
+}
+
+static void check_command(json_t *json, unsigned call)
+{
+    if (call & PLAYER) {
+        check_update(json, COMMAND_PLAYER_UPDATE);
+    } else if (call & PRINCIPAL) {
+        check_update(json, COMMAND_PRINCIPAL_UPDATE);
+    } else {
+        check_money(json, call);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -48,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     json = body_parse((struct slice){(const char *)data + 1, size - 1},
-                      (data[0] & 0x80) != 0 ? FORM_MSGPACK : FORM_JSON, &problem);
+                      (data[0] & MSGPACK) != 0 ? FORM_MSGPACK : FORM_JSON, &problem);
     if (json != NULL) {
         check_command(json, data[0]);
         json_decref(json);

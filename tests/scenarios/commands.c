@@ -6,8 +6,9 @@ bool run_amount(struct run *r, const char *text, struct decimal *d)
     return decimal_parse(slice_of(text), d) == 0 || run_fail(r, "'%s' is not an amount", text);
 }
 
-/* Words that come in pairs behind a money command: round, game, session, bet, kind, via, by, of. */
-static bool options(struct run *r, struct words *w, int at, struct command *c)
+/* Words that come in pairs behind a money command: round, game, session, bet, kind, via, by, of,
+ * and `dry run`. */
+bool run_options(struct run *r, struct words *w, int at, struct command *c)
 {
     for (; at < w->n_command; at += 2) {
         const char *name = w->word[at];
@@ -24,7 +25,9 @@ static bool options(struct run *r, struct words *w, int at, struct command *c)
         if (value.len == 0) {
             return run_fail(r, "'%s' needs a word behind it", name);
         }
-        if (strcmp(name, "kind") == 0) {
+        if (strcmp(name, "dry") == 0) {
+            c->dry_run = slice_is(value, "run");
+        } else if (strcmp(name, "kind") == 0) {
             if (win_kind_parse(value, &c->win_kind) != 0) {
                 return run_fail(r, "'%s' is not a kind of win", value.base);
             }
@@ -57,7 +60,7 @@ static bool money_command(struct run *r, struct words *w, enum command_type type
     if (type != COMMAND_ROLLBACK && !run_amount(r, w->word[at++], &c->amount)) {
         return false;
     }
-    if (!options(r, w, at, c)) {
+    if (!run_options(r, w, at, c)) {
         return false;
     }
     if (type == COMMAND_DEPOSIT && c->principal.len == 0) {
@@ -66,8 +69,8 @@ static bool money_command(struct run *r, struct words *w, enum command_type type
     return true;
 }
 
-/* currency CODE SCALE, provider NAME, gateway NAME, key ID ROLE PRINCIPAL, player NAME [CODE ...]
- */
+/* currency CODE SCALE, provider NAME, gateway NAME, key ID ROLE PRINCIPAL [sealed TEXT],
+ * player NAME [CODE ...] */
 static bool create_command(struct run *r, struct words *w, enum command_type type,
                            struct command *c)
 {
@@ -87,7 +90,12 @@ static bool create_command(struct run *r, struct words *w, enum command_type typ
             return run_fail(r, "a key is: key ID ROLE PRINCIPAL");
         }
         c->principal = slice_of(w->word[3]);
-        c->secret_hash = secret_hash;
+        if (w->n_command == 6 && strcmp(w->word[4], "sealed") == 0) {
+            c->key_kind = KEY_HMAC;
+            c->sealed = slice_of(w->word[5]);
+        } else {
+            c->secret_hash = secret_hash;
+        }
     } else {
         for (i = 2; i < w->n_command && i - 2 < CURRENCIES_PER_PLAYER; i++) {
             c->currencies[c->n_currencies++] = slice_of(w->word[i]);
@@ -100,27 +108,50 @@ bool run_command_of(struct run *r, struct words *w, struct command *c, bool *kno
 {
     static const struct {
         const char *word;
-        enum command_type type;
+        enum command_type type; /* of those that are read here */
+        run_verb read;
     } verbs[] = {
-        {"bet", COMMAND_BET},
-        {"win", COMMAND_WIN},
-        {"rollback", COMMAND_ROLLBACK},
-        {"deposit", COMMAND_DEPOSIT},
-        {"currency", COMMAND_CURRENCY_CREATE},
-        {"provider", COMMAND_PRINCIPAL_CREATE},
-        {"gateway", COMMAND_PRINCIPAL_CREATE},
-        {"key", COMMAND_KEY_CREATE},
-        {"player", COMMAND_PLAYER_CREATE},
+        {"bet", COMMAND_BET, NULL},
+        {"win", COMMAND_WIN, NULL},
+        {"rollback", COMMAND_ROLLBACK, NULL},
+        {"deposit", COMMAND_DEPOSIT, NULL},
+        {"currency", COMMAND_CURRENCY_CREATE, NULL},
+        {"provider", COMMAND_PRINCIPAL_CREATE, NULL},
+        {"gateway", COMMAND_PRINCIPAL_CREATE, NULL},
+        {"key", COMMAND_KEY_CREATE, NULL},
+        {"player", COMMAND_PLAYER_CREATE, NULL},
+        {"withdraw", 0, run_withdraw},
+        {"confirm", 0, run_withdraw_end},
+        {"cancel", 0, run_withdraw_end},
+        {"close", 0, run_round_close},
+        {"together", 0, run_together},
+        {"session", 0, run_session},
+        {"end", 0, run_session_end},
+        {"rotate", 0, run_rotate},
+        {"authenticate", 0, run_authenticate},
+        {"state", 0, run_state},
+        {"remind", 0, run_remind},
+        {"limit", 0, run_limit},
+        {"password", 0, run_password},
+        {"policy", 0, run_policy},
+        {"disable", 0, run_key_switch},
+        {"enable", 0, run_key_switch},
     };
     size_t i;
 
     *known = true;
     for (i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        if (strcmp(w->word[0], verbs[i].word) == 0) {
-            c->type = verbs[i].type;
-            return c->type < COMMAND_CURRENCY_CREATE ? money_command(r, w, verbs[i].type, c)
-                                                     : create_command(r, w, verbs[i].type, c);
+        enum command_type type = verbs[i].type;
+
+        if (strcmp(w->word[0], verbs[i].word) != 0) {
+            continue;
         }
+        if (verbs[i].read != NULL) {
+            command_init(c);
+            return verbs[i].read(r, w, c);
+        }
+        return type < COMMAND_CURRENCY_CREATE ? money_command(r, w, type, c)
+                                              : create_command(r, w, type, c);
     }
     *known = false;
     return true;

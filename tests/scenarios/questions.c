@@ -2,8 +2,8 @@
 #include "statemachine/machine_private.h"
 #include "tests/scenarios/run.h"
 
-static bool ask(struct run *r, struct fixture *f, const struct query *q, struct bytes *out,
-                struct answer *a)
+bool run_ask(struct run *r, struct fixture *f, const struct query *q, struct bytes *out,
+             struct answer *a)
 {
     struct bytes in;
     bool broken, ok;
@@ -16,7 +16,7 @@ static bool ask(struct run *r, struct fixture *f, const struct query *q, struct 
     return ok || run_fail(r, "%s", f->fault.text);
 }
 
-/* balance PLAYER CURRENCY = AMOUNT|none|unknown_player */
+/* balance PLAYER CURRENCY = AMOUNT|none|unknown_player, available PLAYER CURRENCY = AMOUNT */
 static bool check_balance(struct run *r, struct fixture *f, struct words *w)
 {
     struct query q = {.type = QUERY_BALANCES, .player = slice_of(w->word[1])};
@@ -27,13 +27,15 @@ static bool check_balance(struct run *r, struct fixture *f, struct words *w)
     uint32_t i;
 
     bytes_init(&out);
-    ok = ask(r, f, &q, &out, &a);
+    ok = run_ask(r, f, &q, &out, &a);
     if (ok && a.verdict != VERDICT_APPLIED) {
         got = verdict_code(a.verdict);
     }
     for (i = 0; ok && i < a.n_balances; i++) {
         if (slice_is(a.balances[i].currency, w->word[2])) {
-            ok = run_same_amount(r, "balance", w->word[4], a.balances[i].balance_minor,
+            ok = run_same_amount(r, w->word[0], w->word[4],
+                                 w->word[0][0] == 'b' ? a.balances[i].balance_minor
+                                                      : a.balances[i].available_minor,
                                  a.balances[i].scale);
             got = NULL;
         }
@@ -72,7 +74,7 @@ static bool check_transaction(struct run *r, struct fixture *f, struct words *w)
     bool ok;
 
     bytes_init(&out);
-    ok = ask(r, f, &q, &out, &a);
+    ok = run_ask(r, f, &q, &out, &a);
     if (ok) {
         got = verdict_code(a.verdict);
         if (a.verdict == VERDICT_APPLIED) {
@@ -103,7 +105,7 @@ static bool check_history(struct run *r, struct fixture *f, struct words *w)
     bytes_init(&out);
     do {
         bytes_clear(&out);
-        ok = ask(r, f, &q, &out, &a);
+        ok = run_ask(r, f, &q, &out, &a);
         while (ok && answer_next_record(&a, &record, &f->fault) == 1) {
             if (at == w->n_command || !slice_is(record.id, w->word[at])) {
                 ok = run_fail(r, "expected %s, got %.*s",
@@ -136,7 +138,11 @@ bool run_question(struct run *r, struct fixture *f, struct words *w)
     } questions[] = {
         {"balance", 3, check_balance},         {"account", 3, check_account},
         {"transaction", 3, check_transaction}, {"history", 2, check_history},
-        {"records", 1, check_records},
+        {"records", 1, check_records},         {"available", 3, check_balance},
+        {"rounds", 3, run_ask_rounds},         {"status", 2, run_ask_status},
+        {"limit-of", 5, run_ask_limit},        {"password-of", 2, run_ask_password},
+        {"principal", 2, run_ask_principal},   {"key-of", 2, run_ask_key},
+        {"session-of", 2, run_ask_session},
     };
     size_t i;
 

@@ -10,6 +10,7 @@ struct run {
     struct fixture checkpoint; /* makes one after every line */
     struct command last;       /* for `again`; borrows from last_words */
     struct words last_words;
+    uint8_t hashes[2][SECRET_HASH_BYTES]; /* of the command's token and its parent's */
     uint64_t origin;
     const char *file;
     int line;
@@ -23,12 +24,43 @@ bool run_fail(const struct run *r, const char *format, ...) __attribute__((forma
 bool run_command_of(struct run *r, struct words *w, struct command *c, bool *known);
 bool run_amount(struct run *r, const char *text, struct decimal *d);
 
+/* The lines that are about more than one movement of money, each in its own words. */
+typedef bool (*run_verb)(struct run *r, struct words *w, struct command *c);
+bool run_withdraw(struct run *r, struct words *w, struct command *c);
+bool run_withdraw_end(struct run *r, struct words *w, struct command *c);
+bool run_round_close(struct run *r, struct words *w, struct command *c);
+bool run_together(struct run *r, struct words *w, struct command *c);
+bool run_session(struct run *r, struct words *w, struct command *c);
+bool run_session_end(struct run *r, struct words *w, struct command *c);
+bool run_rotate(struct run *r, struct words *w, struct command *c);
+bool run_authenticate(struct run *r, struct words *w, struct command *c);
+bool run_state(struct run *r, struct words *w, struct command *c);
+bool run_remind(struct run *r, struct words *w, struct command *c);
+bool run_limit(struct run *r, struct words *w, struct command *c);
+bool run_password(struct run *r, struct words *w, struct command *c);
+bool run_policy(struct run *r, struct words *w, struct command *c);
+bool run_key_switch(struct run *r, struct words *w, struct command *c);
+
+/* Words that come in pairs from `at` on, up to the word `end` or the last. False when one is not
+ * among those that a money command knows. */
+bool run_options(struct run *r, struct words *w, int at, struct command *c);
+
 /* expect.c: what stands behind the arrow. */
 bool run_check_outcome(struct run *r, const struct words *w, const struct outcome *o);
 bool run_same_amount(struct run *r, const char *what, const char *expected, int64_t minor,
                      uint8_t scale);
 
-/* questions.c: `... = ...`, asked of one of the two machines. */
+/* questions.c: `... = ...`, asked of one of the two machines; questions_data.c: those that are not
+ * about money. */
+bool run_ask(struct run *r, struct fixture *f, const struct query *q, struct bytes *out,
+             struct answer *a);
+bool run_ask_rounds(struct run *r, struct fixture *f, struct words *w);
+bool run_ask_status(struct run *r, struct fixture *f, struct words *w);
+bool run_ask_limit(struct run *r, struct fixture *f, struct words *w);
+bool run_ask_password(struct run *r, struct fixture *f, struct words *w);
+bool run_ask_principal(struct run *r, struct fixture *f, struct words *w);
+bool run_ask_key(struct run *r, struct fixture *f, struct words *w);
+bool run_ask_session(struct run *r, struct fixture *f, struct words *w);
 bool run_question(struct run *r, struct fixture *f, struct words *w);
 
 #endif

@@ -7,7 +7,9 @@
  * different hash keys: both must answer the same bytes. After every line the invariants are
  * checked; at the end the second machine is opened anew, both are audited from the ground up, and
  * their digests must be equal. The words of the tables are explained in README.md beside them. */
+#define _GNU_SOURCE /* strptime, timegm */
 #include <stdarg.h>
+#include <time.h>
 
 #include "tests/scenarios/run.h"
 
@@ -43,10 +45,40 @@ static bool apply(struct run *r, const struct command *c, const struct words *w)
     return run_check_outcome(r, w, &a->outcome);
 }
 
+/* wait N second|minute|hour|day, date YYYY-MM-DD: for the commands that follow */
+static bool run_clock(struct run *r, const struct words *w)
+{
+    static const struct {
+        const char *name;
+        uint64_t ms;
+    } units[] = {{"second", 1000}, {"minute", 60000}, {"hour", 3600000}, {"day", 86400000}};
+    struct tm day = {0};
+    size_t i;
+
+    if (w->n_command == 2 && strptime(w->word[1], "%Y-%m-%d", &day) != NULL) {
+        r->memory.time_ms = r->checkpoint.time_ms = (uint64_t)timegm(&day) * 1000;
+        return true;
+    }
+    for (i = 0; i < sizeof units / sizeof *units; i++) {
+        if (w->n_command == 3 && strncmp(w->word[2], units[i].name, strlen(units[i].name)) == 0) {
+            r->memory.time_ms += strtoull(w->word[1], NULL, 10) * units[i].ms;
+            r->checkpoint.time_ms = r->memory.time_ms;
+            return true;
+        }
+    }
+    return run_fail(r, "it is: wait N second|minute|hour|day, or: date YYYY-MM-DD");
+}
+
 static bool run_line(struct run *r, struct words *w)
 {
+    struct words before = *w;
     struct command c;
     bool known, ok;
+
+    words_move(&before, w);
+    if (strcmp(w->word[0], "wait") == 0 || strcmp(w->word[0], "date") == 0) {
+        return run_clock(r, w);
+    }
 
     if (strcmp(w->word[0], "again") == 0) {
         /* The same request once more from one of our own nodes: same origin, not a replay. */
@@ -60,9 +92,10 @@ static bool run_line(struct run *r, struct words *w)
     }
     c.origin = ++r->origin;
     ok = apply(r, &c, w);
-    /* The words are kept in place for `again`: parse them once more where they stay. */
-    r->last_words = *w;
-    words_move(&r->last_words, w);
+    /* The words are kept in place for `again`: parse them once more where they stay. (Reading a
+     * command may cut words at commas, so it is their first state that is kept.) */
+    r->last_words = before;
+    words_move(&r->last_words, &before);
     if (!run_command_of(r, &r->last_words, &r->last, &known)) {
         return false;
     }

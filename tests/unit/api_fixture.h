@@ -277,7 +277,7 @@ struct rig {
     struct api_server *server;
     CURL *curl;
     const char *key;     /* of the next requests; NULL: none */
-    const char *headers; /* one more header line of the next request, then forgotten */
+    const char *headers; /* more header lines (\n between) of the next request, then forgotten */
     long status;
     struct bytes head; /* of the last answer, NUL-terminated */
     struct bytes body; /* likewise */
@@ -289,13 +289,17 @@ static inline struct rig *rig_of(void **state)
     return *state;
 }
 
+/* What seals the secrets of hmac keys in tests. */
+static const uint8_t rig_box_key[BOX_KEY_BYTES] = "the key of a box that holds keys";
+
 static inline int rig_open(void **state)
 {
     struct rig *r = calloc(1, sizeof *r);
     struct api_server_options options = {.listen = "127.0.0.1:0",
                                          .num_threads = 16,
                                          .request_timeout_ms = 500,
-                                         .keep_alive_timeout_ms = 5000};
+                                         .keep_alive_timeout_ms = 5000,
+                                         .box_key = rig_box_key};
     struct fault fault;
 
     if (r == NULL) {
@@ -361,10 +365,15 @@ static inline void rig_send(struct rig *r, const char *method, const char *path,
     if (r->headers == NULL || strncmp(r->headers, "Content-Type:", 13) != 0) {
         headers = curl_slist_append(headers, "Content-Type: application/json");
     }
-    if (r->headers != NULL) {
-        headers = curl_slist_append(headers, r->headers);
-        r->headers = NULL;
+    for (; r->headers != NULL && *r->headers != '\0'; r->headers += *r->headers == '\n') {
+        char line[400];
+        int line_len = (int)strcspn(r->headers, "\n");
+
+        snprintf(line, sizeof line, "%.*s", line_len, r->headers);
+        headers = curl_slist_append(headers, line);
+        r->headers += line_len;
     }
+    r->headers = NULL;
     if (r->key != NULL) {
         snprintf(auth, sizeof auth, "Authorization: Bearer %s.0123456789abcdef", r->key);
         headers = curl_slist_append(headers, auth);
@@ -441,6 +450,43 @@ static inline bool rig_header(struct rig *r, const char *line)
         }                                                                                          \
         assert_int_equal((r)->status, wanted);                                                     \
     } while (0)
+
+/* Sends a body made as printf does. */
+static inline void rig_send_text(struct rig *r, const char *method, const char *path,
+                                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static inline void rig_send_text(struct rig *r, const char *method, const char *path,
+                                 const char *format, ...)
+{
+    char body[2000];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(body, sizeof body, format, args);
+    va_end(args);
+    rig_send(r, method, path, body, strlen(body));
+}
+
+/* A member of a member. */
+static inline const char *rig_inner(struct rig *r, const char *outer, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(r->json, outer), key));
+
+    return text == NULL ? "(none)" : text;
+}
+
+/* The i-th of a list's objects. */
+static inline json_t *rig_item(struct rig *r, const char *list, size_t i)
+{
+    return json_array_get(json_object_get(r->json, list), i);
+}
+
+static inline const char *json_text(json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text == NULL ? "(none)" : text;
+}
 
 /* Money for alice, under an id that must be new. */
 static inline void rig_deposit(struct rig *r, const char *id, const char *amount)

@@ -188,6 +188,25 @@ static void each_role_may_do_its_own_calls(void **state)
         {"POST", "/v1/keys", "O"},
         {"GET", "/v1/cluster", "BOA"},
         {"POST", "/v1/cluster/transfer", "O"},
+        {"POST", "/v1/transactions", "P"},
+        {"POST", "/v1/rounds/r/close", "P"},
+        {"GET", "/v1/rounds?provider=demo", "PBOA"},
+        {"POST", "/v1/authenticate", "P"},
+        {"POST", "/v1/sessions", "B"},
+        {"GET", "/v1/sessions/s", "BOA"},
+        {"DELETE", "/v1/sessions/s", "B"},
+        {"POST", "/v1/sessions/s/rotate", "B"},
+        {"POST", "/v1/withdrawals", "GB"},
+        {"POST", "/v1/withdrawals/w/confirm", "GB"},
+        {"POST", "/v1/withdrawals/w/cancel", "GB"},
+        {"GET", "/v1/players/alice", "BOA"},
+        {"PATCH", "/v1/players/alice", "B"},
+        {"POST", "/v1/players/alice/password", "B"},
+        {"GET", "/v1/providers/demo", "BOA"},
+        {"PATCH", "/v1/providers/demo", "O"},
+        {"GET", "/v1/gateways/bank", "BOA"},
+        {"PATCH", "/v1/gateways/bank", "O"},
+        {"PATCH", "/v1/keys/provider", "O"},
     };
     static const struct {
         char letter;
@@ -200,7 +219,7 @@ static void each_role_may_do_its_own_calls(void **state)
 
     for (i = 0; i < sizeof calls / sizeof *calls; i++) {
         for (k = 0; k < sizeof keys / sizeof *keys; k++) {
-            bool post = strcmp(calls[i].method, "POST") == 0;
+            bool post = calls[i].method[0] == 'P'; /* or PATCH */
 
             r->key = keys[k].key;
             rig_send(r, calls[i].method, calls[i].path, post ? "{\"?\":1}" : NULL, post ? 7 : 0);
@@ -395,9 +414,9 @@ static void a_full_gate_is_overloaded(void **state)
 
 static void paths_and_methods_are_strict(void **state)
 {
-    static const char *const unknown[] = {"/",         "/v1",           "/v1/",
-                                          "/v1/bets/", "/v1/bets/x",    "/v1//bets",
-                                          "/v2/bets",  "/v1/players/a", "/v1/players//balances",
+    static const char *const unknown[] = {"/",         "/v1",          "/v1/",
+                                          "/v1/bets/", "/v1/bets/x",   "/v1//bets",
+                                          "/v2/bets",  "/v1/player/a", "/v1/players//balances",
                                           "/V1/bets",  "/v1/bets%2f"};
     struct rig *r = rig_of(state);
     size_t i;
@@ -413,6 +432,9 @@ static void paths_and_methods_are_strict(void **state)
     rig_send(r, "DELETE", "/v1/ledger", NULL, 0);
     assert_problem(r, 405, "method_not_allowed");
     assert_true(rig_header(r, "Allow: GET, HEAD"));
+    rig_send(r, "POST", "/v1/players/alice", "{}", 2);
+    assert_problem(r, 405, "method_not_allowed");
+    assert_true(rig_header(r, "Allow: GET, HEAD, PATCH"));
     rig_send(r, "OPTIONS", "/v1/ledger", NULL, 0);
     assert_problem(r, 405, "method_not_allowed");
     rig_send(r, "PUT", "/healthz", "{}", 2);

@@ -55,6 +55,7 @@ static void defaults_and_paths(void **state)
     assert_string_equal(c.data_dir, "/etc/florin/data");
     assert_string_equal(c.cluster_secret_file, "/etc/secret");
     assert_string_equal(c.operator_key_file, "");
+    assert_string_equal(c.secret_box_file, "");
     assert_string_equal(c.http_listen, "[::1]:8082");
     assert_int_equal(c.election_timeout_ms, 1000);
     assert_int_equal(c.heartbeat_ms, 100);
@@ -72,7 +73,7 @@ static void every_key_is_read(void **state)
     struct fault fault;
 
     (void)state;
-    assert_int_equal(parse(GOOD "operator_key_file = op\n"
+    assert_int_equal(parse(GOOD "operator_key_file = op\nsecret_box_file = box\n"
                                 "election_timeout=2s\nheartbeat\t=\t50ms\nraft_trailing = 7\n"
                                 "request_timeout = 1s\nhttp_threads = 3 # few\n"
                                 "http_keep_alive_timeout = 1min\nhttp_request_timeout = 200ms\n"
@@ -84,6 +85,7 @@ static void every_key_is_read(void **state)
                            &c, &fault),
                      0);
     assert_string_equal(c.operator_key_file, "/etc/florin/op");
+    assert_string_equal(c.secret_box_file, "/etc/florin/box");
     assert_int_equal(c.election_timeout_ms, 2000);
     assert_int_equal(c.heartbeat_ms, 50);
     assert_int_equal(c.raft_trailing, 7);

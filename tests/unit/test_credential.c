@@ -1,8 +1,11 @@
 /* Credentials without HTTP: what is asked of the ledger, and how often. */
 #include "tests/unit/api_fixture.h"
 
+#include <sodium.h>
+
 struct pair {
     struct backend backend;
+    struct limiter *limiter;
     struct credentials *credentials;
 };
 
@@ -14,7 +17,8 @@ static int pair_open(void **state)
         abort();
     }
     backend_open(&p->backend);
-    p->credentials = credentials_new(p->backend.gate);
+    p->limiter = limiter_new();
+    p->credentials = credentials_new(p->backend.gate, p->limiter, NULL);
     *state = p;
     return 0;
 }
@@ -24,6 +28,7 @@ static int pair_close(void **state)
     struct pair *p = *state;
 
     credentials_free(p->credentials);
+    limiter_free(p->limiter);
     backend_close(&p->backend);
     free(p);
     return 0;
@@ -32,9 +37,10 @@ static int pair_close(void **state)
 /* The status; 0 when let in. */
 static int check(struct pair *p, const char *authorization, struct principal *who)
 {
+    struct claim claim = {.authorization = authorization, .address = "127.0.0.1"};
     struct problem problem;
 
-    if (credentials_check(p->credentials, authorization, 5000, who, &problem) == 0) {
+    if (credentials_check(p->credentials, &claim, 5000, who, &problem) == 0) {
         return 0;
     }
     return problem.status;
@@ -138,6 +144,58 @@ static void malformed_credentials_ask_nothing(void **state)
     assert_int_equal(p->backend.stale_queries + p->backend.queries, 0);
 }
 
+/* The claim of somebody who has the key `signs`, whose secret is 16 times x. */
+static int check_signed(struct credentials *c, struct problem *problem)
+{
+    char at[24], hex[2 * SIGNATURE_BYTES + 1];
+    uint8_t signature[SIGNATURE_BYTES];
+    struct principal who;
+    struct timespec now;
+    struct claim claim = {.key = "signs", .address = "127.0.0.1"};
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(at, sizeof at, "%lld%03ld", (long long)now.tv_sec, now.tv_nsec / 1000000);
+    claim.timestamp = at;
+    claim.request =
+        (struct signed_request){.method = "GET", .path = "/v1/ledger", .timestamp = slice_of(at)};
+    signature_compute(slice_of("xxxxxxxxxxxxxxxx"), &claim.request, signature);
+    sodium_bin2hex(hex, sizeof hex, signature, sizeof signature);
+    claim.signature = hex;
+    return credentials_check(c, &claim, 5000, &who, problem);
+}
+
+/* A node that can't open the secret must not say that the signature is wrong. */
+static void a_signature_needs_the_key_of_the_box(void **state)
+{
+    static const uint8_t box_key[BOX_KEY_BYTES] = {1};
+    static const uint8_t other_key[BOX_KEY_BYTES] = {2};
+    struct pair *p = *state;
+    uint8_t sealed[SEALED_MAX];
+    struct command c;
+    struct problem problem;
+    struct credentials *with;
+
+    command_init(&c);
+    c.type = COMMAND_KEY_CREATE;
+    c.name = slice_of("signs");
+    c.principal = slice_of("demo");
+    c.role = ROLE_PROVIDER;
+    c.key_kind = KEY_HMAC;
+    c.sealed = (struct slice){(const char *)sealed,
+                              signature_seal(box_key, slice_of("xxxxxxxxxxxxxxxx"), sealed)};
+    backend_apply(&p->backend, &c);
+
+    assert_int_equal(check_signed(p->credentials, &problem), -1);
+    assert_int_equal(problem.status, 503);
+    with = credentials_new(p->backend.gate, p->limiter, other_key);
+    assert_int_equal(check_signed(with, &problem), -1);
+    assert_int_equal(problem.status, 503);
+    credentials_free(with);
+    with = credentials_new(p->backend.gate, p->limiter, box_key);
+    assert_int_equal(check_signed(with, &problem), 0);
+    credentials_free(with);
+}
+
 static void the_hash_is_blake2b_256(void **state)
 {
     /* Of "abc", from RFC 7693's reference code with 32 bytes of output. */
@@ -158,6 +216,7 @@ int main(void)
         TEST(an_unknown_key_is_asked_for_at_the_leader),
         TEST(garbage_costs_a_bounded_number_of_reads),
         TEST(malformed_credentials_ask_nothing),
+        TEST(a_signature_needs_the_key_of_the_box),
         cmocka_unit_test(the_hash_is_blake2b_256),
     };
 

@@ -235,13 +235,13 @@ static void times_are_rfc_3339(void **state)
     char text[TIME_TEXT_MAX];
 
     (void)state;
-    assert_int_equal(render_time(0, text), 24);
+    assert_int_equal(time_render(0, text), 24);
     assert_string_equal(text, "1970-01-01T00:00:00.000Z");
-    render_time(UINT64_C(1709210096789), text);
+    time_render(UINT64_C(1709210096789), text);
     assert_string_equal(text, "2024-02-29T12:34:56.789Z");
-    render_time(UINT64_C(253402300799999), text);
+    time_render(UINT64_C(253402300799999), text);
     assert_string_equal(text, "9999-12-31T23:59:59.999Z");
-    render_time(UINT64_MAX, text); /* no crash, whatever it says */
+    time_render(UINT64_MAX, text); /* no crash, whatever it says */
 }
 
 int main(void)

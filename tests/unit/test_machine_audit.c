@@ -54,6 +54,47 @@ static void test_audit_finds(void **state)
     tampered(f, TABLE_TRANSACTION, slice_of("\4demob1"), 8, "reversed");   /* rolled by */
 }
 
+/* The tables beside the money, too. */
+static void test_audit_finds_more(void **state)
+{
+    struct fixture *f = *state;
+    struct account alice = {ACCOUNT_PLAYER, slice_of("alice")};
+    uint8_t token[SECRET_HASH_BYTES] = {1};
+    char buffer[STORE_KEY_MAX];
+    struct slice value;
+    struct command c;
+
+    apply(f, money(COMMAND_BET, "demo", "b1", "alice", "EUR", 10));
+    c = money(COMMAND_WITHDRAW, "bank", "x1", "alice", "EUR", 10);
+    c.gateway = slice_of("bank");
+    apply(f, c);
+    c.id = slice_of("x2");
+    apply(f, c);
+    c = (struct command){.type = COMMAND_WITHDRAW_CONFIRM, .principal = slice_of("bank")};
+    c.original = slice_of("x2");
+    apply(f, c);
+    apply(f, money(COMMAND_BET, "demo", "b2", "alice", "EUR", 10));
+    c = create(COMMAND_SESSION_OPEN, "s1");
+    c.player = slice_of("alice");
+    c.principal = slice_of("demo");
+    c.token_hash = token;
+    c.ttl_s = 60;
+    apply(f, c);
+    tampered(f, TABLE_HOLD, slice_of("\4bankx1"), 24, "what it asked for"); /* its amount */
+    tampered(f, TABLE_HOLD, slice_of("\4bankx1"), 23, "what it asked for"); /* its end */
+    tampered(f, TABLE_HOLD, slice_of("\4bankx1"), 8, "what it asked for");  /* closed */
+    tampered(f, TABLE_HOLD, slice_of("\4bankx2"), 46, "something else");    /* its gateway */
+    tampered(f, TABLE_HOLD, slice_of("\4bankx2"), 8, "does not");           /* closed by another */
+    tampered(f, TABLE_TRANSACTION, slice_of("\4bankx2/confirm"), 0, "another id");
+    tampered(f, TABLE_TOKEN, (struct slice){(const char *)token, sizeof token}, 0, "its token");
+    /* The purse: one hold, its amount. */
+    assert_int_equal(layers_get(&f->machine->state.layers, TABLE_BALANCE,
+                                balance_key(alice, slice_of("EUR"), buffer), &value, &f->fault),
+                     1);
+    tampered(f, TABLE_BALANCE, balance_key(alice, slice_of("EUR"), buffer), value.len - 16,
+             "what it asked for");
+}
+
 /* A record that fits the chain but not the books: forged by somebody who recomputes hashes. */
 static void forged(void (*change)(struct record *r), const char *word)
 {
@@ -225,9 +266,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_audit_finds),
-        TEST(test_forged),
-        TEST(test_sum),
+        TEST(test_audit_finds), TEST(test_audit_finds_more), TEST(test_forged), TEST(test_sum),
         TEST(test_marks),
     };
 #undef TEST

@@ -93,12 +93,126 @@ static void test_bad_bytes(void **state)
     bytes_release(&out);
 }
 
+static struct session_info full_session(void)
+{
+    return (struct session_info){.id = slice_of("s1"),
+                                 .player = slice_of("alice"),
+                                 .game = slice_of("g"),
+                                 .opened_at_ms = 1,
+                                 .expires_at_ms = 2,
+                                 .closed_at_ms = 3,
+                                 .authenticated_at_ms = 4,
+                                 .reminder_s = 5};
+}
+
+static void test_session(void **state)
+{
+    struct outcome o = {.verdict = VERDICT_APPLIED, .has_session = true};
+    struct outcome back;
+    struct bytes out;
+    struct fault fault;
+
+    (void)state;
+    o.session = full_session();
+    bytes_init(&out);
+    outcome_encode(&o, &out);
+    assert_int_equal(outcome_decode(out.base, out.len, &back, &fault), 0);
+    assert_true(back.has_session);
+    assert_false(back.has_record);
+    assert_true(slice_is(back.session.id, "s1"));
+    assert_true(slice_is(back.session.player, "alice"));
+    assert_int_equal(back.session.provider.len, 0);
+    assert_int_equal(back.session.expires_at_ms, 2);
+    assert_int_equal(back.session.closed_at_ms, 3);
+    assert_int_equal(back.session.reminder_s, 5);
+    refuses_truncations(decode, &out);
+    refuses_more(decode, &out);
+    survives_mutations(decode, &out, 20000);
+    bytes_release(&out);
+}
+
+static void append_item(struct bytes *items, const struct outcome *item)
+{
+    struct bytes one;
+
+    bytes_init(&one);
+    outcome_encode(item, &one);
+    bytes_append_u32(items, (uint32_t)one.len);
+    bytes_append(items, one.base, one.len);
+    bytes_release(&one);
+}
+
+static void test_items(void **state)
+{
+    struct outcome item = full(), o = {.verdict = VERDICT_APPLIED, .n_items = 3}, back;
+    struct bytes items, out;
+    struct fault fault;
+    int i;
+
+    (void)state;
+    bytes_init(&items);
+    bytes_init(&out);
+    item.dry_run = true;
+    item.record.seq = 0; /* as in a dry run */
+    item.record.previous = 0;
+    for (i = 0; i < 3; i++) {
+        item.balance_now_minor = i;
+        append_item(&items, &item);
+    }
+    o.items = cursor_of(items.base, items.len);
+    outcome_encode(&o, &out);
+    assert_int_equal(outcome_decode(out.base, out.len, &back, &fault), 0);
+    assert_int_equal(back.n_items, 3);
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(outcome_next(&back, &item, &fault), 1);
+        assert_int_equal(item.balance_now_minor, i);
+        assert_true(item.dry_run);
+        assert_int_equal(item.record.seq, 0);
+    }
+    assert_int_equal(outcome_next(&back, &item, &fault), 0);
+    refuses_truncations(decode, &out);
+    refuses_more(decode, &out);
+    survives_mutations(decode, &out, 50000);
+
+    /* No list within a list. */
+    bytes_clear(&items);
+    append_item(&items, &o);
+    o.items = cursor_of(items.base, items.len);
+    o.n_items = 1;
+    bytes_clear(&out);
+    outcome_encode(&o, &out);
+    assert_int_not_equal(decode(out.base, out.len), 0);
+    bytes_release(&items);
+    bytes_release(&out);
+}
+
+static void test_refused_item(void **state)
+{
+    struct outcome o = full(), back;
+    struct bytes out;
+    struct fault fault;
+
+    (void)state;
+    o.has_item = true;
+    o.item = ITEMS_MAX - 1;
+    bytes_init(&out);
+    outcome_encode(&o, &out);
+    assert_int_equal(outcome_decode(out.base, out.len, &back, &fault), 0);
+    assert_true(back.has_item);
+    assert_int_equal(back.item, ITEMS_MAX - 1);
+    assert_true(back.has_record);
+    refuses_truncations(decode, &out);
+    out.base[out.len - 1] = ITEMS_MAX;
+    assert_int_not_equal(decode(out.base, out.len), 0);
+    bytes_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_without_record),
-        cmocka_unit_test(test_bad_bytes),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_without_record),
+        cmocka_unit_test(test_bad_bytes),  cmocka_unit_test(test_session),
+        cmocka_unit_test(test_items),      cmocka_unit_test(test_refused_item),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,16 +11,22 @@ static int decode_query(const void *data, size_t len)
     return query_decode(data, len, &q, &fault);
 }
 
-/* An answer is decoded when its records can be walked, too. */
+/* An answer is decoded when its records or rounds can be walked, too. */
 static int decode_answer(const void *data, size_t len)
 {
     struct answer a;
     struct record r;
+    struct round_info round;
     struct fault fault;
     int rc;
 
     if (answer_decode(data, len, &a, &fault) != 0) {
         return -1;
+    }
+    while ((rc = answer_next_round(&a, &round, &fault)) == 1) {
+    }
+    if (rc < 0) {
+        return rc;
     }
     while ((rc = answer_next_record(&a, &r, &fault)) == 1) {
     }
@@ -36,6 +42,17 @@ static void test_queries(void **state)
         {.type = QUERY_LEDGER, .seq = 5, .limit = 1},
         {.type = QUERY_KEY, .name = slice_of("k1")},
         {.type = QUERY_HEAD},
+        {.type = QUERY_ROUNDS, .principal = slice_of("demo"), .limit = 1},
+        {.type = QUERY_ROUNDS,
+         .principal = slice_of("demo"),
+         .player = slice_of("alice"),
+         .name = slice_of("alice"),
+         .id = slice_of("r1"),
+         .limit = QUERY_RECORDS_MAX},
+        {.type = QUERY_SESSION, .name = slice_of("s1")},
+        {.type = QUERY_PLAYER, .player = slice_of("alice")},
+        {.type = QUERY_PRINCIPAL, .name = slice_of("demo")},
+        {.type = QUERY_PASSWORD, .player = slice_of("alice")},
     };
     struct bytes out;
     struct query back;
@@ -86,7 +103,15 @@ static void test_bad_queries(void **state)
     refused((struct query){.type = QUERY_HISTORY, .player = slice_of("a"), .limit = 1001});
     refused((struct query){.type = QUERY_LEDGER});
     refused((struct query){.type = QUERY_KEY});
-    refused((struct query){.type = (enum query_type)7});
+    refused((struct query){.type = QUERY_ROUNDS, .limit = 1});
+    refused((struct query){.type = QUERY_ROUNDS, .principal = slice_of("demo")});
+    refused((struct query){
+        .type = QUERY_ROUNDS, .principal = slice_of("demo"), .limit = 1, .id = slice_of("r1")});
+    refused((struct query){.type = QUERY_SESSION});
+    refused((struct query){.type = QUERY_PLAYER});
+    refused((struct query){.type = QUERY_PRINCIPAL});
+    refused((struct query){.type = QUERY_PASSWORD});
+    refused((struct query){.type = (enum query_type)12});
     refused((struct query){.type = (enum query_type)0});
 }
 
@@ -177,13 +202,162 @@ static void test_others(void **state)
     bytes_release(&out);
 }
 
+static struct policy full_policy(void)
+{
+    struct policy p = {.shortfall = SHORTFALL_REJECT, .rate_per_s = 77};
+
+    p.currencies[p.n_currencies++] = slice_of("EUR");
+    p.currencies[p.n_currencies++] = slice_of("USD");
+    p.ip_allow[p.n_ip_allow++] = slice_of("10.0.0.0/8");
+    return p;
+}
+
+static void same_policy(const struct policy *p)
+{
+    assert_int_equal(p->shortfall, SHORTFALL_REJECT);
+    assert_int_equal(p->rate_per_s, 77);
+    assert_int_equal(p->n_currencies, 2);
+    assert_true(slice_is(p->currencies[1], "USD"));
+    assert_int_equal(p->n_ip_allow, 1);
+    assert_true(slice_is(p->ip_allow[0], "10.0.0.0/8"));
+}
+
+static void test_principals(void **state)
+{
+    struct answer a = {.role = ROLE_GATEWAY, .principal_disabled = true, .policy = full_policy()};
+    struct answer back;
+    struct bytes out;
+
+    (void)state;
+    bytes_init(&out);
+    answers(&a, QUERY_PRINCIPAL, &back, &out);
+    assert_int_equal(back.role, ROLE_GATEWAY);
+    assert_true(back.principal_disabled);
+    same_policy(&back.policy);
+
+    a.principal = slice_of("bank");
+    a.key_kind = KEY_HMAC;
+    a.key_sealed = slice_of("secret \x01\xff bytes");
+    answers(&a, QUERY_KEY, &back, &out);
+    assert_int_equal(back.key_kind, KEY_HMAC);
+    assert_true(slice_equal(back.key_sealed, a.key_sealed));
+    assert_true(back.principal_disabled);
+    assert_false(back.disabled);
+    same_policy(&back.policy);
+    bytes_release(&out);
+}
+
+static void test_players(void **state)
+{
+    struct answer a = {.status = PLAYER_SELF_EXCLUDED,
+                       .until_ms = 5,
+                       .created_at_ms = 6,
+                       .reminder_s = 7,
+                       .has_password = true,
+                       .n_limits = LIMITS_PER_PLAYER};
+    struct answer back;
+    struct bytes out;
+    int i;
+
+    (void)state;
+    for (i = 0; i < LIMITS_PER_PLAYER; i++) {
+        a.limits[i] = (struct limit_info){.kind = (enum limit_kind)(i % LIMIT_KINDS),
+                                          .period = (enum limit_period)(i % LIMIT_PERIODS),
+                                          .currency = slice_of("EUR"),
+                                          .scale = 5,
+                                          .amount_minor = i,
+                                          .used_minor = 2 * i,
+                                          .pending = i % 2 == 1,
+                                          .pending_none = i % 4 == 3,
+                                          .pending_minor = 3 * i,
+                                          .effective_at_ms = (uint64_t)i};
+    }
+    bytes_init(&out);
+    answers(&a, QUERY_PLAYER, &back, &out);
+    assert_int_equal(back.status, PLAYER_SELF_EXCLUDED);
+    assert_int_equal(back.until_ms, 5);
+    assert_int_equal(back.created_at_ms, 6);
+    assert_int_equal(back.reminder_s, 7);
+    assert_true(back.has_password);
+    assert_int_equal(back.n_limits, LIMITS_PER_PLAYER);
+    for (i = 0; i < LIMITS_PER_PLAYER; i++) {
+        assert_int_equal(back.limits[i].kind, a.limits[i].kind);
+        assert_int_equal(back.limits[i].period, a.limits[i].period);
+        assert_int_equal(back.limits[i].amount_minor, i);
+        assert_int_equal(back.limits[i].used_minor, 2 * i);
+        assert_int_equal(back.limits[i].pending, i % 2 == 1);
+        assert_int_equal(back.limits[i].pending_none, i % 4 == 3);
+        assert_int_equal(back.limits[i].pending_minor, 3 * i);
+        assert_int_equal(back.limits[i].effective_at_ms, i);
+    }
+
+    a = (struct answer){.password_hash = slice_of("$argon2id$ and more")};
+    answers(&a, QUERY_PASSWORD, &back, &out);
+    assert_true(slice_is(back.password_hash, "$argon2id$ and more"));
+
+    a = (struct answer){.session = {.id = slice_of("s1"),
+                                    .player = slice_of("alice"),
+                                    .provider = slice_of("demo"),
+                                    .game = slice_of("g"),
+                                    .opened_at_ms = 1,
+                                    .expires_at_ms = 2,
+                                    .closed_at_ms = 3,
+                                    .authenticated_at_ms = 4,
+                                    .reminder_s = 5}};
+    answers(&a, QUERY_SESSION, &back, &out);
+    assert_true(slice_is(back.session.id, "s1"));
+    assert_true(slice_is(back.session.game, "g"));
+    assert_int_equal(back.session.authenticated_at_ms, 4);
+    assert_int_equal(back.session.reminder_s, 5);
+    bytes_release(&out);
+}
+
+static void append_name(struct bytes *out, const char *name)
+{
+    bytes_append_u8(out, (uint8_t)strlen(name));
+    bytes_append(out, name, strlen(name));
+}
+
+static void test_rounds(void **state)
+{
+    struct answer a = {.n_rounds = 2, .next_player = slice_of("bob"), .next_round = slice_of("r9")};
+    struct answer back;
+    struct round_info round;
+    struct bytes rounds, out;
+    struct fault fault;
+    int i;
+
+    (void)state;
+    bytes_init(&rounds);
+    bytes_init(&out);
+    for (i = 0; i < 2; i++) {
+        append_name(&rounds, "alice");
+        append_name(&rounds, i == 0 ? "r1" : "r2");
+        append_name(&rounds, "EUR");
+        bytes_append_u64(&rounds, 1000);
+        bytes_append_u32(&rounds, (uint32_t)i);
+    }
+    a.rounds = cursor_of(rounds.base, rounds.len);
+    answers(&a, QUERY_ROUNDS, &back, &out);
+    assert_true(slice_is(back.next_player, "bob"));
+    assert_true(slice_is(back.next_round, "r9"));
+    assert_int_equal(answer_next_round(&back, &round, &fault), 1);
+    assert_int_equal(answer_next_round(&back, &round, &fault), 1);
+    assert_true(slice_is(round.round, "r2"));
+    assert_int_equal(round.opened_at_ms, 1000);
+    assert_int_equal(round.bets, 1);
+    assert_int_equal(answer_next_round(&back, &round, &fault), 0);
+    bytes_release(&rounds);
+    bytes_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_queries),
-        cmocka_unit_test(test_bad_queries),
-        cmocka_unit_test(test_records),
-        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_queries),    cmocka_unit_test(test_bad_queries),
+        cmocka_unit_test(test_records),    cmocka_unit_test(test_others),
+        cmocka_unit_test(test_principals), cmocka_unit_test(test_players),
+        cmocka_unit_test(test_rounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

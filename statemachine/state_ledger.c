@@ -1,0 +1,120 @@
+/* The idempotency table and the ledger. */
+#include <assert.h>
+
+#include "statemachine/state_private.h"
+
+static struct slice transaction_key(struct slice principal, struct slice id,
+                                    char out[static STORE_KEY_MAX])
+{
+    assert(1 + principal.len + id.len <= STORE_KEY_MAX);
+    out[0] = (char)principal.len;
+    memcpy(out + 1, principal.base, principal.len);
+    memcpy(out + 1 + principal.len, id.base, id.len);
+    return (struct slice){out, 1 + principal.len + id.len};
+}
+
+int transaction_decode(struct slice key, struct slice value, struct slice *principal,
+                       struct slice *id, struct transaction *t, struct fault *fault)
+{
+    struct cursor k = cursor_over(key), v = cursor_over(value);
+
+    *principal = text_take(&k);
+    *id = (struct slice){(const char *)k.at, k.left};
+    t->seq = cursor_u64(&v);
+    t->rolled_by = cursor_u64(&v);
+    t->origin = cursor_u64(&v);
+    if (k.failed || v.failed || v.left > 0 || (t->seq == 0 && t->rolled_by == 0)) {
+        return state_damaged(fault, "transaction", *id);
+    }
+    return 0;
+}
+
+int state_transaction(const struct state *s, struct slice principal, struct slice id,
+                      struct transaction *t, struct fault *fault)
+{
+    char buffer[STORE_KEY_MAX];
+    struct slice value, key = transaction_key(principal, id, buffer);
+    int rc = layers_get(&s->layers, TABLE_TRANSACTION, key, &value, fault);
+
+    if (rc != 1) {
+        return rc;
+    }
+    return transaction_decode(key, value, &principal, &id, t, fault) == 0 ? 1 : -1;
+}
+
+void state_put_transaction(struct state *s, struct slice principal, struct slice id,
+                           const struct transaction *t)
+{
+    char buffer[STORE_KEY_MAX];
+
+    bytes_clear(&s->value);
+    bytes_append_u64(&s->value, t->seq);
+    bytes_append_u64(&s->value, t->rolled_by);
+    bytes_append_u64(&s->value, t->origin);
+    state_put(s, TABLE_TRANSACTION, transaction_key(principal, id, buffer));
+}
+
+struct slice transaction_place(const struct record *r, char out[static RECORD_ID_MAX])
+{
+    if (r->type != COMMAND_WITHDRAW_CONFIRM && r->type != COMMAND_WITHDRAW_CANCEL) {
+        return r->id;
+    }
+    memcpy(out, r->id.base, r->id.len);
+    out[r->original.len] = '/';
+    return (struct slice){out, r->id.len};
+}
+
+/* ---- the ledger ---- */
+
+/* Big-endian, so that the order of the keys is the order of the ledger. */
+static struct slice ledger_key(uint64_t seq, char out[static 8])
+{
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        out[i] = (char)(seq >> (56 - 8 * i));
+    }
+    return (struct slice){out, 8};
+}
+
+int state_sealed(const struct state *s, uint64_t seq, struct slice *sealed, struct fault *fault)
+{
+    char key[8];
+
+    return layers_get(&s->layers, TABLE_LEDGER, ledger_key(seq, key), sealed, fault);
+}
+
+int state_record(const struct state *s, uint64_t seq, struct record *r, struct fault *fault)
+{
+    struct slice sealed;
+    int rc = state_sealed(s, seq, &sealed, fault);
+
+    if (rc < 0) {
+        return -1;
+    }
+    if (rc == 0 || record_unseal(sealed.base, sealed.len, r, fault) != 0 || r->seq != seq) {
+        return fault_set(fault,
+                         "state: ledger record %llu is missing or damaged; rebuild this node from "
+                         "the others, or restore a backup",
+                         (unsigned long long)seq);
+    }
+    return 0;
+}
+
+void state_append(struct state *s, struct record *r)
+{
+    char key[8];
+
+    r->seq = s->seq + 1;
+    r->at_ms = s->clock_ms;
+    memcpy(r->prev_hash, s->hash, HASH_BYTES);
+    bytes_clear(&s->sealed);
+    record_encode(r, &s->sealed);
+    record_hash(s->hash, s->sealed.base, s->sealed.len, r->hash);
+    bytes_append(&s->sealed, r->prev_hash, HASH_BYTES);
+    bytes_append(&s->sealed, r->hash, HASH_BYTES);
+    layers_put(&s->layers, TABLE_LEDGER, ledger_key(r->seq, key),
+               (struct slice){(const char *)s->sealed.base, s->sealed.len});
+    s->seq = r->seq;
+    memcpy(s->hash, r->hash, HASH_BYTES);
+}

@@ -1,0 +1,148 @@
+/* Drafts, and scans of a part of a table, over all layers. */
+#include "tests/unit/machine_fixture.h"
+
+static struct slice key_of(unsigned n, char text[static 16])
+{
+    return (struct slice){text, (size_t)snprintf(text, 16, "%c%03u", n % 2 == 0 ? 'a' : 'b', n)};
+}
+
+static void put(struct layers *l, unsigned n, const char *value)
+{
+    char text[16];
+
+    layers_put(l, TABLE_ROUND, key_of(n, text), slice_of(value));
+}
+
+static void holds(struct layers *l, unsigned n, const char *value)
+{
+    char text[16];
+    struct slice found;
+    struct fault fault;
+    int rc = layers_get(l, TABLE_ROUND, key_of(n, text), &found, &fault);
+
+    if (value == NULL) {
+        assert_int_equal(rc, 0);
+        return;
+    }
+    assert_int_equal(rc, 1);
+    assert_true(slice_is(found, value));
+}
+
+static void test_draft(void **state)
+{
+    struct fixture *f = *state;
+    struct layers *l = &f->machine->state.layers;
+    size_t size;
+
+    put(l, 1, "one");
+    put(l, 2, "two");
+    size = layers_size(l);
+    layers_draft(l);
+    put(l, 2, "another, and a longer one");
+    put(l, 3, "three");
+    holds(l, 1, "one");
+    holds(l, 2, "another, and a longer one");
+    holds(l, 3, "three");
+    layers_drop(l);
+    holds(l, 2, "two");
+    holds(l, 3, NULL);
+    assert_int_equal(layers_size(l), size);
+
+    layers_draft(l);
+    holds(l, 3, NULL); /* nothing is left of the last one */
+    put(l, 2, "zwei");
+    put(l, 3, "drei");
+    put(l, 3, "trois");
+    layers_keep(l);
+    holds(l, 1, "one");
+    holds(l, 2, "zwei");
+    holds(l, 3, "trois");
+}
+
+/* Walks a part and holds it against what it must be: every third of `step` from `first` on. */
+static void walks(struct layers *l, const char *prefix, struct slice after, size_t most,
+                  unsigned first, unsigned last)
+{
+    struct scan scan;
+    struct slice key, value;
+    struct fault fault;
+    char text[16];
+    unsigned n = first;
+    size_t steps;
+
+    scan_open_part(&scan, l, TABLE_ROUND, slice_of(prefix), after, most);
+    for (steps = 0; steps < most && n <= last; steps++, n += 2) {
+        assert_int_equal(scan_next(&scan, &key, &value, &fault), 1);
+        if (!slice_equal(key, key_of(n, text))) {
+            fail_msg("expected %s, got %.*s", text, (int)key.len, key.base);
+        }
+    }
+    if (n > last && steps < most) {
+        assert_int_equal(scan_next(&scan, &key, &value, &fault), 0);
+    }
+    scan_close(&scan);
+}
+
+static void walks_all(struct layers *l)
+{
+    char text[16];
+    struct slice none = slice_of(NULL);
+
+    walks(l, "a", none, 1000, 0, 298);
+    walks(l, "b", none, 1000, 1, 299);
+    walks(l, "a", none, 1, 0, 298);
+    walks(l, "b", none, 7, 1, 299);
+    walks(l, "a", key_of(100, text), 20, 102, 298);
+    walks(l, "b", key_of(297, text), 20, 299, 299);
+    walks(l, "b", key_of(299, text), 20, 301, 299);
+    walks(l, "c", none, 20, 1, 0);
+    walks(l, "", none, 20, 0, 298);
+}
+
+/* Keys come in an order of their own, and are spread over the store, the frozen and the active
+ * changes; some stand in two of them. */
+static void test_parts(void **state)
+{
+    struct fixture *f = *state;
+    struct layers *l = &f->machine->state.layers;
+    struct slice key, value;
+    struct scan scan;
+    struct fault fault;
+    uint64_t index;
+    unsigned i;
+
+    for (i = 0; i < 100; i++) {
+        put(l, (i * 37 % 100) * 3, "stored");
+    }
+    apply(f, money(COMMAND_BET, "demo", "b1", "alice", "EUR", 1));
+    assert_int_equal(fixture_checkpoint(f), 0);
+    for (i = 0; i < 100; i++) {
+        put(l, (i * 41 % 100) * 3 + 1, "frozen");
+    }
+    put(l, 150, "frozen");
+    apply(f, money(COMMAND_BET, "demo", "b2", "alice", "EUR", 1));
+    assert_true(machine_checkpoint_begin(f->machine));
+    for (i = 0; i < 100; i++) {
+        put(l, (i * 43 % 100) * 3 + 2, "active");
+    }
+    put(l, 0, "active");
+    put(l, 150, "active");
+    walks_all(l);
+    scan_open_part(&scan, l, TABLE_ROUND, slice_of("a0"), slice_of(NULL), 1);
+    assert_int_equal(scan_next(&scan, &key, &value, &fault), 1);
+    assert_true(slice_is(value, "active")); /* the newest value of it */
+    scan_close(&scan);
+    assert_int_equal(machine_checkpoint_write(f->machine, &fault), 0);
+    assert_int_equal(machine_checkpoint_end(f->machine, &index, &fault), 0);
+    walks_all(l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_draft, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
