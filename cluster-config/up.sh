@@ -85,6 +85,16 @@ make_config() { # N
     mv "$run/node$1.conf.new" "$run/node$1.conf"
 }
 
+# A cluster made by an older checkout lacks the keys that came since: they are added as the sample has
+# them, and what is there (an operator's own edits too) stays.
+complete_config() { # N
+    local line key
+    while read -r line; do
+        key=${line%% *}
+        grep -q "^$key = " "$run/node$1.conf" || printf '%s\n' "$line" >>"$run/node$1.conf"
+    done < <(grep '^[a-z_]* = ' "cluster-config/three-nodes/node$1.conf")
+}
+
 # A node whose data folder is lost must not get a new one under its old id: it could vote twice.
 format_node() { # N
     if [ -e "$run/node$1.formatted" ]; then
@@ -218,6 +228,7 @@ make_secret "$run/platform.key" "demo-platform."
 write_env
 for i in $nodes; do
     [ -s "$run/node$i.conf" ] || make_config "$i"
+    complete_config "$i"
     format_node "$i"
 done
 for i in $nodes; do
