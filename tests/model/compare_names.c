@@ -131,6 +131,31 @@ static bool same_sessions(struct engine *e, struct model *m, struct bytes *bytes
     return true;
 }
 
+/* As names are ordered: a shorter one first. */
+static int name_order(struct slice a, struct slice b)
+{
+    return a.len != b.len ? (a.len < b.len ? -1 : 1) : memcmp(a.base, b.base, a.len);
+}
+
+struct last_round {
+    char player[ID_MAX], round[ID_MAX];
+    size_t player_len, round_len; /* 0: there was none */
+};
+
+/* True when this one's player, then its round, stands behind the last one's; remembers it. */
+static bool in_order(struct last_round *last, const struct round_info *r)
+{
+    int way = name_order((struct slice){last->player, last->player_len}, r->player);
+    bool ok = way < 0 ||
+              (way == 0 && name_order((struct slice){last->round, last->round_len}, r->round) < 0);
+
+    memcpy(last->player, r->player.base, r->player.len);
+    memcpy(last->round, r->round.base, r->round.len);
+    last->player_len = r->player.len;
+    last->round_len = r->round.len;
+    return ok;
+}
+
 /* All open rounds of a principal, of one player or all; each must be open in the model, and as many
  * as there. */
 static bool same_rounds(struct engine *e, struct model *m, struct slice principal,
@@ -139,6 +164,7 @@ static bool same_rounds(struct engine *e, struct model *m, struct slice principa
     struct query q = {.type = QUERY_ROUNDS, .principal = principal, .player = player, .limit = 5};
     struct answer a;
     struct round_info r;
+    struct last_round last = {.player_len = 0};
     char after[2][ID_MAX];
     size_t i, n = 0;
 
@@ -153,7 +179,7 @@ static bool same_rounds(struct engine *e, struct model *m, struct slice principa
             if (!round->exists || round->closed || round->bets != r.bets ||
                 round->opened_at_ms != r.opened_at_ms ||
                 !slice_equal(round->currency, r.currency) ||
-                (player.len > 0 && !slice_equal(player, r.player))) {
+                (player.len > 0 && !slice_equal(player, r.player)) || !in_order(&last, &r)) {
                 return wrong(e, "round", r.round);
             }
         }
