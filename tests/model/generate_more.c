@@ -254,9 +254,9 @@ static void update_principal(struct generator *g, struct command *c)
 
     c->role = generator_percent(g, 60) ? ROLE_PROVIDER : ROLE_GATEWAY;
     c->name = c->role == ROLE_PROVIDER ? generator_provider(g) : generator_gateway(g);
-    c->sets = SET_DISABLED << chance_below(&g->chance, 5);
+    c->sets = (uint32_t)SET_DISABLED << chance_below(&g->chance, 5);
     if (generator_percent(g, 30)) {
-        c->sets |= SET_DISABLED << chance_below(&g->chance, 5);
+        c->sets |= (uint32_t)SET_DISABLED << chance_below(&g->chance, 5);
     }
     c->disabled = (c->sets & SET_DISABLED) && generator_percent(g, 50);
     if (c->sets & SET_SHORTFALL) {
