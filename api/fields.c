@@ -149,6 +149,9 @@ static int read_time(const struct field *f, json_t *value, uint64_t *out, struct
     if (!json_is_string(value) || time_parse(text_of(value), out) != 0) {
         return field_wrong(f, "a time in UTC such as 2026-12-31T23:59:59.000Z", problem);
     }
+    if (*out == 0) { /* a command's zero is no time: "without end" */
+        return field_wrong(f, "a time after 1970-01-01T00:00:00.000Z", problem);
+    }
     return 0;
 }
 

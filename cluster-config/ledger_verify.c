@@ -254,15 +254,17 @@ static int check_money(struct ledger_verifier *v, const struct record *r, struct
 static void remember_id(struct ledger_verifier *v, const struct record *r)
 {
     /* A withdrawal ends once, in a namespace of its own: a client may well call a bet "w:confirm".
+     * An end that was refused (the gateway's balance has no room) ended nothing, and stands apart.
      */
     bool end = r->type == COMMAND_WITHDRAW_CONFIRM || r->type == COMMAND_WITHDRAW_CANCEL;
-    struct slice id = end ? r->original : r->id;
+    bool ended = end && r->verdict == VERDICT_APPLIED;
+    struct slice id = ended ? r->original : r->id;
     crypto_generichash_state state;
     struct seen_id seen = {.seq = r->seq};
 
     crypto_generichash_init(&state, NULL, 0, ID_HASH_BYTES);
     crypto_generichash_update(&state, (const uint8_t *)r->principal.base, r->principal.len);
-    crypto_generichash_update(&state, (const uint8_t *)(end ? "/" : " "), 1);
+    crypto_generichash_update(&state, (const uint8_t *)(ended ? "/" : end ? "!" : " "), 1);
     crypto_generichash_update(&state, (const uint8_t *)id.base, id.len);
     crypto_generichash_final(&state, seen.hash, ID_HASH_BYTES);
     bytes_append(&v->seen, &seen, sizeof seen);

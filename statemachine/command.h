@@ -168,7 +168,8 @@ struct command {
      * verdict is a recorded one, a record of that one item's refusal is all that remains. Again:
      *   1. in the order of the items, the first known id decides that has other content
      *      (idempotency_conflict with what differs) or was refused (that refusal again);
-     *   2. all known: the first answers again;
+     *   2. all known: the first answers again, but with close_round while the round is open:
+     *      idempotency_conflict in `close_round`, for that is not what was decided;
      *   3. some known: idempotency_conflict in `items`, at the first known one. The same when the
      *      call's id is known from another call that was applied. */
     bool close_round;

@@ -88,6 +88,12 @@ static void refuse(struct decision *d, const struct decision *of_item, unsigned 
     d->item = (uint8_t)item;
 }
 
+static void conflict(struct decision *d, unsigned fields, unsigned item)
+{
+    refuse(d, &(struct decision){.verdict = VERDICT_IDEMPOTENCY_CONFLICT, .conflicts = fields},
+           item);
+}
+
 /* The call's own name in the idempotency table: no client's id holds a slash. */
 static struct slice call_name(const struct command *c, char out[static RECORD_ID_MAX])
 {
@@ -135,6 +141,24 @@ static int look_at_item(struct state *s, const struct command *c, unsigned i, st
     return 0;
 }
 
+/* Every call with close_round that was applied left its round closed, and closed it stays: with an
+ * open one these items were decided without. An answer of before would say that it is closed. */
+static int check_close(struct state *s, const struct command *c, struct decision *d,
+                       struct fault *fault)
+{
+    struct round round;
+    int rc;
+
+    if (!c->close_round) {
+        return 1;
+    }
+    rc = state_round(s, c->principal, c->player, c->round, &round, fault);
+    if (rc == 0 || (rc == 1 && round.closed_by == 0)) {
+        conflict(d, CONFLICT_CLOSE_ROUND, 0);
+    }
+    return rc < 0 ? -1 : 1;
+}
+
 /* 1: decided. */
 static int look_at_ids(struct state *s, const struct command *c, struct decision *d,
                        struct fault *fault)
@@ -161,11 +185,9 @@ static int look_at_ids(struct state *s, const struct command *c, struct decision
         (!known.call ||
          (known.same_call && known.of_call.rolled_by == known.of_call.seq + known.n - 1))) {
         d->n_items = (uint16_t)known.n;
-        return 1;
+        return check_close(s, c, d, fault);
     }
-    refuse(d,
-           &(struct decision){.verdict = VERDICT_IDEMPOTENCY_CONFLICT, .conflicts = CONFLICT_ITEMS},
-           known.first);
+    conflict(d, CONFLICT_ITEMS, known.first);
     return 1;
 }
 

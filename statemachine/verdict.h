@@ -77,8 +77,10 @@ enum conflict_field {
     CONFLICT_GATEWAY = 1 << 9,
     CONFLICT_KIND = 1 << 10,
     CONFLICT_ITEMS = 1 << 11, /* an atomic command: some of its items are known, some not */
+    CONFLICT_CLOSE_ROUND =
+        1 << 12, /* ... all are, but its round is open: it was not to be closed */
 };
-enum { CONFLICT_FIELDS = 12 };
+enum { CONFLICT_FIELDS = 13 };
 
 /* The name of bit `1 << i` as the contract spells the field. */
 const char *conflict_field_name(int i);

@@ -27,6 +27,12 @@ static bool other_call(struct model *m, const struct command *c)
     return c->n_items != call->n_items;
 }
 
+/* Whoever asked for the end of a round and was given it can't find it open again. */
+static bool left_open(struct model *m, const struct command *c)
+{
+    return c->close_round && !model_round(m, c->principal, c->player, c->round)->closed;
+}
+
 /* True when an item's id was seen before and that decides the whole. */
 static bool seen_before(struct model *m, const struct command *c, struct m_outcome *out)
 {
@@ -49,6 +55,13 @@ static bool seen_before(struct model *m, const struct command *c, struct m_outco
             return true;
         }
         first = known++ == 0 ? i : first;
+    }
+    if (known == c->n_items && !other && left_open(m, c)) {
+        o->verdict = VERDICT_IDEMPOTENCY_CONFLICT;
+        o->conflicts = CONFLICT_CLOSE_ROUND;
+        o->has_item = true;
+        o->item = 0;
+        return true;
     }
     if (known == c->n_items && !other) {
         o->n_items = c->n_items;

@@ -240,6 +240,7 @@ static void bad_updates_are_refused(void **state)
         {"{\"status\":\"active\",\"until\":\"2031-01-01T00:00:00Z\"}", 400, "malformed"},
         {"{\"until\":\"2031-01-01T00:00:00Z\"}", 400, "malformed"},
         {"{\"status\":\"blocked\",\"until\":\"tomorrow\"}", 400, "malformed"},
+        {"{\"status\":\"blocked\",\"until\":\"1970-01-01T00:00:00.000Z\"}", 400, "malformed"},
         {"{\"status\":\"blocked\",\"until\":1767225600000}", 400, "malformed"},
         {"{\"reminder_s\":-1}", 400, "malformed"},
         {"{\"limits\":{}}", 400, "malformed"},

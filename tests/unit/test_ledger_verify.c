@@ -248,6 +248,48 @@ static void a_real_ledger_verifies(void **state)
     ledger_verifier_free(v);
 }
 
+/* A gateway that can't hold any more refuses the confirmation; the withdrawal is then cancelled. */
+static void a_refused_confirmation_ends_nothing(void **state)
+{
+    struct ledger *l = *state;
+    struct fault fault;
+    struct command c;
+    int i;
+
+    c = create(COMMAND_PRINCIPAL_CREATE, "other");
+    c.role = ROLE_PROVIDER;
+    apply(l, c, VERDICT_APPLIED);
+    for (i = 0; i < 2; i++) {
+        const char *provider = i == 0 ? "demo" : "other";
+
+        apply(l, money(COMMAND_WIN, provider, "huge", "bob", "EUR", 92233720360000),
+              VERDICT_APPLIED);
+        c = money(COMMAND_WITHDRAW, "bank", i == 0 ? "wd3" : "wd4", "bob", "EUR", 92233720360000);
+        c.gateway = slice_of("bank");
+        apply(l, c, VERDICT_APPLIED);
+        c = money(COMMAND_WITHDRAW_CONFIRM, "bank", NULL, NULL, NULL, 0);
+        c.amount = (struct decimal){0, 0};
+        c.original = slice_of(i == 0 ? "wd3" : "wd4");
+        apply(l, c, i == 0 ? VERDICT_APPLIED : VERDICT_BALANCE_OVERFLOW);
+    }
+    c = money(COMMAND_WITHDRAW_CANCEL, "bank", NULL, NULL, NULL, 0);
+    c.original = slice_of("wd4");
+    apply(l, c, VERDICT_APPLIED);
+    c = money(COMMAND_ROLLBACK, "other", "back", "bob", "EUR", 0); /* so that the sums fit again */
+    c.original = slice_of("huge");
+    apply(l, c, VERDICT_APPLIED);
+    json_decref(l->entries);
+    l->entries = render(l);
+    l->n = json_array_size(l->entries);
+    for (size_t at = 0; at < l->n; at++) {
+        assert_int_equal(
+            ledger_record_from_json(json_array_get(l->entries, at), &l->records[at], &fault), 0);
+    }
+    if (verify(l, &fault) != 0) {
+        fail_msg("%s", fault.text);
+    }
+}
+
 /* Whatever member of whatever entry is changed: unless it is unknown to the hash, it is found. */
 static void every_member_is_vouched_for(void **state)
 {
@@ -455,6 +497,7 @@ int main(void)
 #define LEDGER_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         LEDGER_TEST(a_real_ledger_verifies),
+        LEDGER_TEST(a_refused_confirmation_ends_nothing),
         LEDGER_TEST(every_member_is_vouched_for),
         LEDGER_TEST(gaps_and_order),
         LEDGER_TEST(a_broken_chain),
