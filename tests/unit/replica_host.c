@@ -45,7 +45,9 @@ static bool send_frame(void *impl, uint64_t peer, enum frame_kind kind, struct s
 {
     struct host *h = impl;
 
-    if (h->refuses) {
+    if (h->takes > 0 && --h->takes == 0) {
+        h->refuses = true; /* after this one */
+    } else if (h->refuses) {
         return false;
     }
     assert_true(h->n_sent < FRAMES_MAX);
@@ -155,7 +157,7 @@ static void must(int rv, const struct fault *fault)
 void host_start(struct host *h, unsigned seed)
 {
     struct gate_options gate_options = {
-        .max_tickets = 100, .max_bytes = 1 << 20, .wake = wake, .now_ms = now_ms, .context = h};
+        .max_tickets = 100, .max_bytes = 8 << 20, .wake = wake, .now_ms = now_ms, .context = h};
     struct log_identity identity = {"test", 1};
     struct replica_options o = {
         .driver = {.id = 1,

@@ -30,6 +30,7 @@ struct host {
     struct frame sent[FRAMES_MAX];
     size_t n_sent;
     bool refuses;      /* every send fails */
+    unsigned takes;    /* when not zero: so many sends more, then it refuses */
     bool disconnected; /* no link is up */
     uint64_t now_ms, wall_ms;
     uint64_t applied, count;

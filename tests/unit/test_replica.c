@@ -292,6 +292,37 @@ static void test_lost_work_is_repeated(void **state)
     host_free(h);
 }
 
+/* Work for several frames, of which only the first finds room: its answer counts all the same. */
+static void test_the_first_of_several_frames_is_answered(void **state)
+{
+    enum { TICKETS = 3, COMMANDS = 2000 };
+    char text[401];
+    struct host *h = host_new(3);
+    struct ticket *tickets[TICKETS];
+    struct forward first;
+    unsigned i;
+
+    (void)state;
+    memset(text, 'a', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    for (i = 0; i < TICKETS; i++) { /* 800 KB each: two fill a frame */
+        tickets[i] = host_hand_in(h, TICKET_COMMANDS, COMMANDS, text);
+    }
+    host_pump(h);
+    h->takes = 2; /* the answer to the heartbeat, and one frame of work */
+    heartbeat(h, 2, 1);
+    assert_true(h->refuses);
+    assert_true(take_forward(h, 2, &first));
+    answer(h, 2, first.request, FORWARD_OK, 1);
+    expect(tickets[0], RESULT_OK);
+    for (i = 1; i < TICKETS; i++) {
+        assert_false(ticket_is_done(tickets[i]));
+        ticket_give_up(tickets[i]);
+        ticket_release(tickets[i]);
+    }
+    host_free(h);
+}
+
 /* The leader's answer went down with its own connection, while ours to it is whole. */
 static void test_an_answer_that_was_lost_is_asked_for_again(void **state)
 {
@@ -391,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_a_state_ahead_of_the_log_is_refused),
         cmocka_unit_test(test_work_goes_to_the_leader_and_comes_back),
         cmocka_unit_test(test_lost_work_is_repeated),
+        cmocka_unit_test(test_the_first_of_several_frames_is_answered),
         cmocka_unit_test(test_an_answer_that_was_lost_is_asked_for_again),
         cmocka_unit_test(test_what_never_left_is_certainly_not_applied),
         cmocka_unit_test(test_waiting_does_not_spin),
