@@ -101,7 +101,7 @@ struct slice generator_gateway(struct generator *g)
 
 struct slice generator_currency(struct generator *g)
 {
-    return one_of(g, currencies, g->currencies, "XXX");
+    return one_of(g, currencies, g->currencies, "ZZZ");
 }
 
 struct slice generator_id(struct generator *g)

@@ -14,7 +14,7 @@ static void players_are_created_once(void **state)
     assert_problem(r, 409, "already_exists");
     rig_get(r, "/v1/players/bob/balances");
     assert_int_equal(json_array_size(json_object_get(r->json, "balances")), 1);
-    rig_post(r, "/v1/players", "{\"id\":\"eve\",\"currencies\":[\"XXX\"]}");
+    rig_post(r, "/v1/players", "{\"id\":\"eve\",\"currencies\":[\"ZZZ\"]}");
     assert_problem(r, 404, "unknown_currency");
     rig_post(r, "/v1/players", "{\"id\":\"eve\",\"currencies\":[\"EUR\",\"EUR\"]}");
     assert_problem(r, 400, "malformed");

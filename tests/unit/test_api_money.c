@@ -179,7 +179,7 @@ static void what_does_not_exist_is_404(void **state)
              "{\"id\":\"n\",\"player\":\"nobody\",\"currency\":\"EUR\",\"amount\":\"1\"}");
     assert_problem(r, 404, "unknown_player");
     rig_post(r, "/v1/bets",
-             "{\"id\":\"n\",\"player\":\"alice\",\"currency\":\"XXX\",\"amount\":\"1\"}");
+             "{\"id\":\"n\",\"player\":\"alice\",\"currency\":\"ZZZ\",\"amount\":\"1\"}");
     assert_problem(r, 404, "unknown_currency");
     rig_get(r, "/v1/transactions/never");
     assert_problem(r, 404, "unknown_transaction");

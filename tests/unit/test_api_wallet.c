@@ -259,7 +259,7 @@ static void bad_updates_are_refused(void **state)
         {"{\"limits\":[{\"kind\":\"loss\",\"period\":\"day\",\"currency\":\"EUR\",\"amount\":"
          "\"-1\"}]}",
          400, "bad_amount"},
-        {"{\"limits\":[{\"kind\":\"loss\",\"period\":\"day\",\"currency\":\"XXX\",\"amount\":"
+        {"{\"limits\":[{\"kind\":\"loss\",\"period\":\"day\",\"currency\":\"ZZZ\",\"amount\":"
          "\"1\"}]}",
          404, "unknown_currency"},
         {"{\"limits\":[{\"kind\":\"loss\",\"period\":\"day\",\"currency\":\"EUR\",\"amount\":"
