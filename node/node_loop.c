@@ -84,12 +84,18 @@ void node_more_status(void *node, struct cluster_status *status)
 static void begin_checkpoint(struct node *n)
 {
     uint64_t now = node_now_ms(n);
-    bool due = now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
+    bool asked = vault_wants_checkpoint(n->vault);
+    bool due = asked || now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
 
     if (n->install_ready || checkpointer_busy(n->checkpointer) ||
-        (!due && !machine_checkpoint_wanted(n->machine)) || !machine_checkpoint_begin(n->machine)) {
+        (!due && !machine_checkpoint_wanted(n->machine))) {
         return;
     }
+    if (!machine_checkpoint_begin(n->machine)) {
+        vault_checkpoint_begun(n->vault, true);
+        return;
+    }
+    vault_checkpoint_begun(n->vault, false);
     machine_head(n->machine, n->checkpoint_head);
     n->checkpoint_at_ms = now;
     checkpointer_start(n->checkpointer, n->machine);
@@ -113,6 +119,7 @@ static void end_checkpoint(struct node *n)
         node_fatal(n, &fault);
     }
     install_settled(n);
+    vault_checkpoint_ended(n->vault);
     n->checkpoints++;
     n->checkpoint_last_us = us;
     n->checkpoint_total_us += us;
@@ -194,6 +201,7 @@ static void pump(struct node *n)
         node_fatal(n, &fault);
     }
     begin_checkpoint(n);
+    vault_look(n->vault);
     genesis_advance(&n->genesis);
     end_when_drained(n);
     if (again) {
