@@ -101,12 +101,10 @@ int handle_backup(struct exchange *x)
         return 0;
     }
     if (catch_up(x) != 0) {
-        x->content_type = NULL;
         return -1;
     }
     result = vault->backup_begin(vault->impl, &x->backup, &fault);
     if (result != VAULT_OK) {
-        x->content_type = NULL;
         return refuse(x, result, "A backup", &fault);
     }
     x->stream = run;
