@@ -39,7 +39,7 @@ want_group() {
             libssl-dev libsodium-dev libisal-dev libcurl4-openssl-dev libsystemd-dev curl)
         ;;
     test) wanted+=(libcmocka-dev libyaml-dev wrk clang-format) ;;
-    deb) wanted+=(dpkg-dev debhelper fakeroot lintian) ;;
+    deb) wanted+=(build-essential dpkg-dev debhelper fakeroot lintian) ;;
     fuzz) wanted+=(clang libclang-rt-dev) ;;
     *) die "unknown group $1; expected run, test, fuzz or deb" ;;
     esac
