@@ -19,13 +19,12 @@ static void usage(FILE *to)
         "  florind --config FILE            run until SIGTERM\n"
         "  florind --config FILE --format   make the data folder of a new node, once\n"
         "  florind --config FILE --check    read the config, say what is wrong, and end\n"
-        "\n"
-        "  florind --restore BACKUP --config FILE [--config FILE...]\n"
+        "  florind --version\n"
+        "  florind --restore BACKUP --config FILE [--config FILE]...\n"
         "      make the data folders of these nodes, of a new cluster, from a backup\n"
         "  florind --recover --config FILE [--other NODE:TERM/INDEX] [--other-config FILE]\n"
-        "          [--cluster-id NAME --yes]\n"
-        "      a survivor of a cluster that lost its majority: say what is there; with --yes,\n"
-        "      make it the first node of a new cluster\n"
+        "      at a survivor of a cluster that lost its majority: say what is there; with\n"
+        "      --cluster-id NAME --yes, make it the first node of a new cluster\n"
         "\n"
         "Logs go to standard error in logfmt. Exit codes: 0 stopped in order, 2 the command line\n"
         "or the config is wrong, 70 a fatal condition (the last line says what to do).\n",
@@ -81,7 +80,7 @@ static int take_option(struct arguments *a, int option)
     case 's':
         a->restore = optarg;
         return 0;
-    case 'v':
+    case 'r':
         a->recover = true;
         return 0;
     case 'i':
@@ -106,20 +105,25 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         {"format", no_argument, NULL, 'f'},
         {"check", no_argument, NULL, 'k'},
         {"restore", required_argument, NULL, 's'},
-        {"recover", no_argument, NULL, 'v'},
+        {"recover", no_argument, NULL, 'r'},
         {"cluster-id", required_argument, NULL, 'i'},
         {"yes", no_argument, NULL, 'y'},
         {"other", required_argument, NULL, 'o'},
         {"other-config", required_argument, NULL, 'O'},
         {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
     int modes;
     int c;
 
-    while ((c = getopt_long(argc, argv, "c:fkh", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "c:fkhv", options, NULL)) != -1) {
         if (c == 'h') {
             usage(stdout);
+            exit(0);
+        }
+        if (c == 'v') {
+            puts("florind " FLORIN_VERSION);
             exit(0);
         }
         if (take_option(a, c) != 0) {

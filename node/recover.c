@@ -291,7 +291,7 @@ static int make_log(const struct survivor *s, const char *cluster_id, struct fau
         .n_members = 1,
         .index = s->applied_index,
         .term = s->applied_term,
-        .vote_term = log_term(s->log),
+        .vote_term = log_term(s->log) + 1, /* what it decides from here on has terms of its own */
         .old = s->log,
     };
     char folder[PATH_BYTES];
@@ -361,6 +361,10 @@ static int check_asked(const struct survivor *s, const struct recover_options *o
 
     if (o->cluster_id == NULL) {
         return fault_set(fault, "--yes needs --cluster-id, the name of the new cluster");
+    }
+    if (!id_valid(slice_of(o->cluster_id))) {
+        return fault_set(fault, "--cluster-id is not an id: 1 to 64 characters of "
+                                "A-Z a-z 0-9 . _ : -");
     }
     if (strcmp(o->cluster_id, s->config->cluster_id) == 0) {
         return fault_set(fault, "the new cluster needs another name than %s", o->cluster_id);
