@@ -27,19 +27,15 @@ static int refuse(struct exchange *x, enum vault_result result, const char *what
 
 /* Until this node has applied all that was acknowledged anywhere before the request, unless the
  * client takes what is here (`consistency=stale`): without a majority nobody knows more. */
-static int catch_up(struct exchange *x)
+static int catch_up(struct exchange *x, enum ticket_kind kind)
 {
     const struct query q = {.type = QUERY_HEAD};
     const struct timespec moment = {0, MOMENT_MS * 1000000L};
-    enum ticket_kind kind = TICKET_QUERY;
     struct gate_view view;
     struct ticket *held;
     struct answer a;
     unsigned waited_ms = 0;
 
-    if (reads_consistency(x, &kind) != 0) {
-        return -1;
-    }
     if (kind == TICKET_STALE_QUERY) {
         return 0;
     }
@@ -90,9 +86,13 @@ static void run(struct exchange *x, const struct sink *sink)
 int handle_backup(struct exchange *x)
 {
     const struct vault *vault = &x->api->vault;
+    enum ticket_kind kind = TICKET_QUERY;
     enum vault_result result;
     struct fault fault;
 
+    if (reads_consistency(x, &kind) != 0) {
+        return -1;
+    }
     if (vault->backup_begin == NULL) {
         return problem_set(&x->problem, PROBLEM_NOT_FOUND, "%s", "");
     }
@@ -100,7 +100,7 @@ int handle_backup(struct exchange *x)
     if (x->head) {
         return 0;
     }
-    if (catch_up(x) != 0) {
+    if (catch_up(x, kind) != 0) {
         return -1;
     }
     result = vault->backup_begin(vault->impl, &x->backup, &fault);
@@ -154,17 +154,19 @@ int handle_verify(struct exchange *x)
     const struct vault *vault = &x->api->vault;
     struct backup_seal seal = {.node_id = 0};
     struct audit_report audit = {0};
+    enum ticket_kind kind = TICKET_QUERY;
     enum vault_result result;
     struct fault fault;
     char hex[HEX_MAX];
 
+    if ((x->json != NULL && fields_read(x->json, NULL, 0, NULL, &x->problem) != 0) ||
+        reads_consistency(x, &kind) != 0) {
+        return -1;
+    }
     if (vault->audit == NULL) {
         return problem_set(&x->problem, PROBLEM_NOT_FOUND, "%s", "");
     }
-    if (x->json != NULL && fields_read(x->json, NULL, 0, NULL, &x->problem) != 0) {
-        return -1;
-    }
-    if (catch_up(x) != 0) {
+    if (catch_up(x, kind) != 0) {
         return -1;
     }
     result = vault->audit(vault->impl, &audit, &seal, &fault);

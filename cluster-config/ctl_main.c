@@ -32,6 +32,7 @@ enum option_id {
     OPTION_VERIFY,
     OPTION_IF_MISSING,
     OPTION_CREDENTIAL_FILE,
+    OPTION_FORCE,
 };
 
 #define BIT(option) (1u << (option))
@@ -83,6 +84,17 @@ static const struct command_entry commands[] = {
      BIT(OPTION_CREDENTIAL_FILE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_key_add,
      "ROLE: provider, gateway, platform, operator, auditor; a new secret is shown once,\n"
      "      or KEYID.SECRET is taken from FILE"},
+    {"backup", NULL, "FILE [--force] [--stale]", 1, 1, BIT(OPTION_FORCE) | BIT(OPTION_STALE),
+     CTL_OPERATOR, ctl_backup,
+     "the whole ledger, as of now, into FILE; --stale: what the node has, without a majority"},
+    {"verify", NULL, "[FILE] [--stale]", 0, 1, BIT(OPTION_STALE), CTL_OPERATOR, ctl_verify,
+     "audit the backup FILE, here; or, without one, have a node audit what it has"},
+    {"restore", NULL, "FILE --config NODE.conf [--config NODE.conf]...", 0, 0, 0, CTL_OPERATOR,
+     NULL, "make the data folders of a new cluster's nodes from the backup FILE; offline"},
+    {"recover", NULL, "--config NODE.conf [--other NODE:TERM/INDEX] ...", 0, 0, 0, CTL_OPERATOR,
+     NULL,
+     "at a survivor of a cluster that lost its majority: say what is there; with\n"
+     "      --cluster-id NAME --yes, make it the first node of a new cluster; offline"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -107,6 +119,7 @@ static const struct option long_options[] = {
     {"verify", no_argument, NULL, OPTION_VERIFY},
     {"if-missing", no_argument, NULL, OPTION_IF_MISSING},
     {"credential-file", required_argument, NULL, OPTION_CREDENTIAL_FILE},
+    {"force", no_argument, NULL, OPTION_FORCE},
     {NULL, 0, NULL, 0},
 };
 
@@ -198,6 +211,8 @@ static bool *flag_option(struct ctl_options *o, int id)
         return &o->verify;
     case OPTION_IF_MISSING:
         return &o->if_missing;
+    case OPTION_FORCE:
+        return &o->force;
     default:
         return NULL;
     }
@@ -257,8 +272,12 @@ static bool plain(int argc, char **argv)
 
 static int run(struct ctl *ctl, const struct command_entry *c, char **args, int n_args)
 {
-    int rc = ctl_endpoints_resolve(ctl);
+    int rc;
 
+    if (c->run == ctl_verify && n_args == 1) {
+        return c->run(ctl, args, n_args); /* of a file: nobody is called */
+    }
+    rc = ctl_endpoints_resolve(ctl);
     if (rc == CTL_OK) {
         rc = ctl_key_resolve(ctl, c->role);
     }
@@ -282,6 +301,9 @@ int main(int argc, char **argv)
     if (!plain(argc, argv)) {
         return ctl_fail(CTL_USAGE, "an argument holds bytes that are not plain ASCII");
     }
+    if (ctl_is_offline(argc, argv)) {
+        return ctl_offline(argc, argv);
+    }
     while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         if (id == OPTION_HELP || id == 'h') {
             help();
@@ -299,7 +321,7 @@ int main(int argc, char **argv)
     char **words = argv + optind;
     int n = argc - optind;
     const struct command_entry *c = find(words, n);
-    if (c == NULL) {
+    if (c == NULL || c->run == NULL) { /* the latter come first, or not at all */
         return ctl_fail(CTL_USAGE, "%s%s; `florinctl --help` lists the commands",
                         n == 0 ? "no command" : "unknown command ", n == 0 ? "" : words[0]);
     }
