@@ -36,9 +36,18 @@ until [ "$("$florinctl" --endpoints "$node3" cluster status --json | member appl
 done
 
 refused "this node runs" --config "$run/node3.conf"
-for i in 1 2 3; do
-    kill -KILL "$(node_pid "$i")"
-done
+kill -KILL "$(node_pid 1)" "$(node_pid 2)"
+
+# Without a majority: what the node has, for who asks for just that.
+"$florinctl" --endpoints "$node3" backup "$run/stale" --stale --json >"$run/answer" || fail "backup"
+expect "the backup's seq" "$last" "$(member seq <"$run/answer")"
+"$florinctl" verify "$run/stale" >"$run/out" || fail "the backup does not verify"
+"$florinctl" --endpoints "$node3" backup "$run/fresh" >"$run/out" 2>"$run/err" &&
+    fail "a node without a majority knows what is acknowledged"
+grep -q unavailable "$run/err" || fail "$(cat "$run/err")"
+[ ! -e "$run/fresh" ] && [ ! -e "$run/fresh.partial" ] || fail "a failed backup left a file"
+
+kill -KILL "$(node_pid 3)"
 while kill -0 "$(node_pid 3)" 2>/dev/null; do sleep 0.05; done
 rm -r "$run/node1"
 
