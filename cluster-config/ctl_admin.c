@@ -45,16 +45,26 @@ int ctl_currency_add(struct ctl *ctl, char **args, int n_args)
     return create(ctl, "/v1/currencies", body);
 }
 
+static int principal_add(struct ctl *ctl, const char *path, const char *id)
+{
+    json_t *body = with("id", id);
+
+    if (ctl->options.ids_scope != NULL) {
+        json_object_set_new(body, "ids_scope", json_string(ctl->options.ids_scope));
+    }
+    return create(ctl, path, body);
+}
+
 int ctl_provider_add(struct ctl *ctl, char **args, int n_args)
 {
     (void)n_args;
-    return create(ctl, "/v1/providers", with("id", args[0]));
+    return principal_add(ctl, "/v1/providers", args[0]);
 }
 
 int ctl_gateway_add(struct ctl *ctl, char **args, int n_args)
 {
     (void)n_args;
-    return create(ctl, "/v1/gateways", with("id", args[0]));
+    return principal_add(ctl, "/v1/gateways", args[0]);
 }
 
 int ctl_player_add(struct ctl *ctl, char **args, int n_args)

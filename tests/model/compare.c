@@ -237,7 +237,8 @@ static bool same_transactions(struct engine *e, struct model *m, struct bytes *b
         struct query q = {
             .type = QUERY_TRANSACTION,
             .principal = table_part(m->transactions.list[i], 0),
-            .id = table_part(m->transactions.list[i], 1),
+            .player = table_part(m->transactions.list[i], 1),
+            .id = table_part(m->transactions.list[i], 2),
         };
         bool ok;
 
