@@ -18,6 +18,7 @@ enum option_id {
     OPTION_JSON,
     OPTION_TIMEOUT,
     OPTION_HELP,
+    OPTION_VERSION,
     /* From here on: only where the command says so. */
     OPTION_STALE,
     OPTION_ROUND,
@@ -100,6 +101,7 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
     {"stale", no_argument, NULL, OPTION_STALE},
     {"round", required_argument, NULL, OPTION_ROUND},
     {"game", required_argument, NULL, OPTION_GAME},
@@ -134,6 +136,7 @@ static void help(void)
         "  --as ROLE                 provider, platform or operator: which of those three\n"
         "  --json                    the answer's JSON instead of a table\n"
         "  --timeout TIME            of the whole command, such as 500ms or 10s (the default)\n"
+        "  --help, --version\n"
         "\n"
         "A node that can't be reached or answers 503 or 504 is followed by the next one; the same\n"
         "id is sent again, which is always safe: an id is decided once, for ever.\n"
@@ -295,6 +298,10 @@ int main(int argc, char **argv)
     while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         if (id == OPTION_HELP || id == 'h') {
             help();
+            return CTL_OK;
+        }
+        if (id == OPTION_VERSION) {
+            puts("florinctl " FLORIN_VERSION);
             return CTL_OK;
         }
         if (take_option(&ctl.options, id) != CTL_OK) {

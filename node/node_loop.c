@@ -157,6 +157,9 @@ static void set_timer(struct node *n)
     if (checkpoint_at < at && machine_checkpoint_possible(n->machine) && !n->install_ready) {
         at = checkpoint_at;
     }
+    if (supervisor_deadline_ms(&n->supervisor) < at) {
+        at = supervisor_deadline_ms(&n->supervisor);
+    }
     if (n->phase == PHASE_DRAINING && at > now + DRAIN_LOOK_MS) {
         at = now + DRAIN_LOOK_MS;
     }
@@ -195,6 +198,7 @@ static void pump(struct node *n)
     }
     begin_checkpoint(n);
     genesis_advance(&n->genesis);
+    supervisor_feed(&n->supervisor, node_now_ms(n));
     end_when_drained(n);
     if (again) {
         uv_async_send(&n->wake);
@@ -227,6 +231,7 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     report(n->reporter, LEVEL_INFO, "node", "stopping", "signal=%d", number);
+    supervisor_stopping();
     n->phase = PHASE_DRAINING;
     n->drain_until_ms = node_now_ms(n) + DRAIN_MS;
     gate_close(n->gate);

@@ -13,6 +13,7 @@
 #include "node/genesis.h"
 #include "node/install.h"
 #include "node/node.h"
+#include "node/supervisor.h"
 
 enum node_phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_ENDED };
 
@@ -37,6 +38,7 @@ struct node {
     struct replica *replica;
     struct api_server *api;
     struct genesis genesis;
+    struct supervisor supervisor;
 
     struct checkpointer *checkpointer;
     uint8_t checkpoint_head[MACHINE_CHECK_BYTES]; /* chain head when the set was frozen */
