@@ -27,7 +27,7 @@ int money_begin(struct money *m, struct state *s, const struct command *c, struc
     m->ids = (struct id_space){.principal = c->principal};
     if (rc == 0) {
         m->principal.role = ROLE_NONE;
-    } else if (m->principal.policy.ids_scope == IDS_PER_PLAYER) {
+    } else if (rc == 1 && m->principal.policy.ids_scope == IDS_PER_PLAYER) {
         m->ids.player = c->player;
     }
     return rc < 0 ? -1 : 0;

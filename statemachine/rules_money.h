@@ -18,9 +18,9 @@ struct money {
 
     /* What it names. */
     struct currency *currency;
-    struct principal
-        principal;       /* whose key it came under (role none: nobody's); and once all that
-                            it names is found, whose policy holds: a gateway's of a payment */
+    /* Whose key it came under (role none: nobody's). Once all that it names is found, whose policy
+     * holds: of a payment that is its gateway. */
+    struct principal principal;
     struct id_space ids; /* of the ids that it names, its own among them */
     struct player player;
     struct purse purse; /* changed only by booking */
