@@ -32,6 +32,8 @@ enum option_id {
     OPTION_VERIFY,
     OPTION_IF_MISSING,
     OPTION_CREDENTIAL_FILE,
+    OPTION_PLAYER,
+    OPTION_IDS_SCOPE,
 };
 
 #define BIT(option) (1u << (option))
@@ -66,17 +68,22 @@ static const struct command_entry commands[] = {
     {"history", NULL, "PLAYER [--limit N] [--before SEQ] [--stale]", 1, 1,
      BIT(OPTION_LIMIT) | BIT(OPTION_BEFORE) | BIT(OPTION_STALE), CTL_PLATFORM, ctl_history,
      "the player's transactions, newest first"},
-    {"transaction", NULL, "ID [--stale]", 1, 1, BIT(OPTION_STALE), CTL_PROVIDER, ctl_transaction,
-     "what became of ID, which the key's principal sent"},
+    {"transaction", NULL, "ID [--player PLAYER] [--stale]", 1, 1,
+     BIT(OPTION_PLAYER) | BIT(OPTION_STALE), CTL_PROVIDER, ctl_transaction,
+     "what became of ID, which the key's principal sent; --player where its ids are\n"
+     "      unique for each player only"},
     {"ledger", NULL, "[--from SEQ] [--limit N] [--stale] | --verify [--stale]", 0, 0,
      BIT(OPTION_FROM) | BIT(OPTION_LIMIT) | BIT(OPTION_STALE) | BIT(OPTION_VERIFY), CTL_PLATFORM,
      ctl_ledger, "the ledger's entries; --verify recomputes chain, balances and sums"},
     {"currency", "add", "CODE [SCALE] [--if-missing]", 1, 2, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
      ctl_currency_add, "SCALE: digits after the point, 0 to 9, default 5"},
-    {"provider", "add", "ID [--if-missing]", 1, 1, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
-     ctl_provider_add, "a game provider"},
-    {"gateway", "add", "ID [--if-missing]", 1, 1, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
-     ctl_gateway_add, "a payment gateway"},
+    {"provider", "add", "ID [--ids-scope SCOPE] [--if-missing]", 1, 1,
+     BIT(OPTION_IDS_SCOPE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_provider_add,
+     "a game provider; SCOPE, fixed for ever: `provider` (its transactions' ids are\n"
+     "      unique for all of it; the default) or `player` (for each player only)"},
+    {"gateway", "add", "ID [--ids-scope SCOPE] [--if-missing]", 1, 1,
+     BIT(OPTION_IDS_SCOPE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_gateway_add,
+     "a payment gateway"},
     {"player", "add", "ID [CURRENCY...] [--if-missing]", 1, 17, BIT(OPTION_IF_MISSING),
      CTL_PLATFORM, ctl_player_add, "a player, for these currencies only if any are given"},
     {"key", "add", "PRINCIPAL ROLE [--credential-file FILE] [--if-missing]", 2, 2,
@@ -107,6 +114,8 @@ static const struct option long_options[] = {
     {"verify", no_argument, NULL, OPTION_VERIFY},
     {"if-missing", no_argument, NULL, OPTION_IF_MISSING},
     {"credential-file", required_argument, NULL, OPTION_CREDENTIAL_FILE},
+    {"player", required_argument, NULL, OPTION_PLAYER},
+    {"ids-scope", required_argument, NULL, OPTION_IDS_SCOPE},
     {NULL, 0, NULL, 0},
 };
 
@@ -182,6 +191,10 @@ static const char **text_option(struct ctl_options *o, int id)
         return &o->kind;
     case OPTION_CREDENTIAL_FILE:
         return &o->credential_file;
+    case OPTION_PLAYER:
+        return &o->player;
+    case OPTION_IDS_SCOPE:
+        return &o->ids_scope;
     default:
         return NULL;
     }
