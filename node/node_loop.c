@@ -253,13 +253,14 @@ static void on_reload(uv_signal_t *handle, int number)
         return;
     }
     if (!node_tls_files(n, &files)) {
-        report(n->reporter, LEVEL_INFO, "node", "nothing to read again: links have no TLS", "%s", "");
+        report(n->reporter, LEVEL_INFO, "node", "nothing to read again: links have no TLS", "%s",
+               "");
     } else if (peer_links_reload(n->links, &files, &fault) != 0) {
         report(n->reporter, LEVEL_ERROR, "node", "the new certificates are refused, the old stay",
                "why=\"%s\"", fault.text);
     } else {
-        report(n->reporter, LEVEL_INFO, "node", "the certificates were read again", "days_left=%lld",
-               (long long)(peer_links_valid_s(n->links) / 86400));
+        report(n->reporter, LEVEL_INFO, "node", "the certificates were read again",
+               "days_left=%lld", (long long)(peer_links_valid_s(n->links) / 86400));
     }
 }
 
