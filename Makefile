@@ -79,7 +79,7 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -100,7 +100,7 @@ $(BUILD)/.checked: $(wildcard /usr/include/raft.h)
 	fi
 	@touch $@
 
-$(BUILD)/node/main.o $(BUILD)/cluster-config/ctl_main.o: CFLAGS += -DFLORIN_VERSION='"$(VERSION)"'
+$(BUILD)/node/main.o $(BUILD)/cluster-config/ctl_main.o $(BUILD)/api/metrics.o: CFLAGS += -DFLORIN_VERSION='"$(VERSION)"'
 
 $(BUILD)/florind: $(BUILD)/node/main.o $(ALL_OBJECTS)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -210,6 +210,10 @@ deb: ## build the Debian package into build/deb (as root: installs what that nee
 # SUITE=bookworm or trixie
 deb-test: ## the package in a bare chroot: install, three nodes, a bet, remove (as root)
 	@tests/cluster/chroot_deb.sh $(or $(SUITE),bookworm)
+
+alerts-test: $(BINARIES) ## the alert rules against their test figures (as root: installs promtool)
+	@cluster-config/deps.sh run monitoring
+	@tests/cluster/test_monitoring.sh $(BINARIES)
 
 # --- tests --------------------------------------------------------------------------------------
 
