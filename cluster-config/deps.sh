@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that Florin needs, as root; quick and silent when all are there.
 #
-#   cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring]      groups of packages
+#   cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring] [haproxy]      groups of packages
 #
 # libraft must be 0.22: trixie has it, bookworm has it in backports only. That suite is enabled from
 # the mirror that the machine already uses: the new apt source is a copy of the machine's own entry
@@ -41,8 +41,9 @@ want_group() {
     test) wanted+=(libcmocka-dev libyaml-dev wrk clang-format) ;;
     deb) wanted+=(build-essential dpkg-dev debhelper fakeroot lintian) ;;
     monitoring) wanted+=(prometheus) ;; # for its promtool
+    haproxy) wanted+=(haproxy) ;;
     fuzz) wanted+=(clang libclang-rt-dev) ;;
-    *) die "unknown group $1; expected run, test, fuzz, deb or monitoring" ;;
+    *) die "unknown group $1; expected run, test, fuzz, deb, monitoring or haproxy" ;;
     esac
 }
 
@@ -232,7 +233,7 @@ install_raft() {
 
 # --- all together -----------------------------------------------------------------------------
 
-[ $# -gt 0 ] || die "usage: cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring]"
+[ $# -gt 0 ] || die "usage: cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring] [haproxy]"
 for group in "$@"; do
     want_group "$group"
 done
