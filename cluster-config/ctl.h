@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "statemachine/bytes.h"
 #include "statemachine/report.h"
 
 /* The process's exit code; --help documents them. */
@@ -28,10 +29,10 @@ enum { CTL_ENDPOINTS_MAX = 16, CTL_ENDPOINT_LENGTH_MAX = 256, CTL_KEY_MAX = 256 
 struct ctl_options {
     const char *endpoints, *key, *key_file, *as; /* NULL: not given */
     const char *round, *game, *session, *bet, *kind, *player, *ids_scope, *days;
-    const char *credential_file;
+    const char *credential_file, *ca;
     uint64_t limit, from, before; /* 0: not given */
     uint64_t timeout_ms;          /* no attempt begins after it */
-    bool json, stale, verify, if_missing, force;
+    bool json, stale, verify, if_missing, force, once;
 };
 
 struct ctl_http; /* ctl_http.c */
@@ -50,7 +51,7 @@ typedef int ctl_command_fn(struct ctl *ctl, char **args, int n_args);
 ctl_command_fn ctl_bet, ctl_win, ctl_rollback, ctl_deposit, ctl_balance, ctl_history,
     ctl_transaction, ctl_ledger, ctl_cluster_status, ctl_cluster_transfer, ctl_currency_add,
     ctl_provider_add, ctl_gateway_add, ctl_player_add, ctl_key_add, ctl_pki_init, ctl_pki_issue,
-    ctl_pki_renew, ctl_pki_show, ctl_backup, ctl_verify;
+    ctl_pki_renew, ctl_pki_show, ctl_backup, ctl_verify, ctl_top;
 
 /* Fills in endpoints and key from options, environment and files; says what is missing and how to
  * mend it. 0 or an exit code. */
@@ -86,6 +87,16 @@ enum ctl_try {
 enum ctl_try ctl_http_try(struct ctl *ctl, unsigned endpoint, const char *path, const char *body,
                           uint64_t timeout_ms, struct ctl_reply *reply, struct fault *fault);
 
+/* The body of the last answer as it came; good until the next request. */
+struct slice ctl_http_answer(const struct ctl *ctl);
+
+/* The options that every transfer has, on a curl handle: where to, which protocols, whom to trust.
+ * False when curl refuses one. */
+bool ctl_http_prepare(const struct ctl *ctl, void *curl, const char *url);
+
+/* Why a transfer failed, in words that can be acted on. */
+void ctl_http_fault(const struct ctl *ctl, unsigned endpoint, int curl_code, struct fault *fault);
+
 /* The request at any endpoint, repeated while that is safe and can help (every command carries its
  * idempotency key), until --timeout. Takes over `body` (NULL for a GET). CTL_OK with the 2xx reply,
  * or another exit code after the line on stderr; the reply is released by the caller either way. */
@@ -98,6 +109,16 @@ typedef void ctl_progress_fn(void *context, uint64_t done, uint64_t all);
  * other answer goes into the reply, as above (ctl_download.c). */
 enum ctl_try ctl_download(struct ctl *ctl, unsigned endpoint, const char *path, int fd,
                           ctl_progress_fn *progress, struct ctl_reply *reply, struct fault *fault);
+
+/* --- the cluster as its nodes see it (ctl_cluster.c) --- */
+
+/* What the node at this endpoint says of itself, or why it says nothing; owned. */
+json_t *ctl_cluster_row(struct ctl *ctl, unsigned endpoint, uint64_t timeout_ms, bool *answered);
+/* Among such rows: whose list of members counts, the leader's if it answered; NULL when none did.
+ */
+const json_t *ctl_cluster_view(const json_t *rows);
+/* CTL_OK when one answered; else the exit code, after the line on stderr. */
+int ctl_cluster_verdict(const json_t *rows);
 
 /* --- what florind does offline (ctl_offline.c) --- */
 

@@ -10,13 +10,12 @@
 
 enum { STATUS_TRY_MS = 2000 };
 
-/* The row of one endpoint; takes nothing over. */
-static json_t *row_of(struct ctl *ctl, unsigned endpoint, bool *answered)
+json_t *ctl_cluster_row(struct ctl *ctl, unsigned endpoint, uint64_t timeout_ms, bool *answered)
 {
     struct ctl_reply reply = {0};
     struct fault fault = {""};
     json_t *row = NULL;
-    bool up = ctl_http_try(ctl, endpoint, "/v1/cluster", NULL, STATUS_TRY_MS, &reply, &fault) ==
+    bool up = ctl_http_try(ctl, endpoint, "/v1/cluster", NULL, timeout_ms, &reply, &fault) ==
               TRY_ANSWERED;
 
     *answered = up && reply.status == 200 && json_is_object(reply.body);
@@ -37,14 +36,14 @@ static json_t *row_of(struct ctl *ctl, unsigned endpoint, bool *answered)
     ctl_reply_release(&reply);
 
     struct ctl_reply ready = {0};
-    up = up && ctl_http_try(ctl, endpoint, "/readyz", NULL, STATUS_TRY_MS, &ready, &fault) ==
-                   TRY_ANSWERED;
+    up = up &&
+         ctl_http_try(ctl, endpoint, "/readyz", NULL, timeout_ms, &ready, &fault) == TRY_ANSWERED;
     json_object_set_new(row, "ready", json_string(up && ready.status == 200 ? "yes" : "no"));
     ctl_reply_release(&ready);
     return row;
 }
 
-static int show(struct ctl *ctl, const json_t *rows, const json_t *first)
+static int show(struct ctl *ctl, const json_t *rows)
 {
     static const char *const columns[] = {"endpoint",    "node",   "state",        "ready",
                                           "term",        "leader", "commit_index", "applied_index",
@@ -57,7 +56,7 @@ static int show(struct ctl *ctl, const json_t *rows, const json_t *first)
         return ctl_show_json(rows);
     }
     rc = ctl_show_rows(rows, columns);
-    json_t *list = json_object_get(first, "members");
+    json_t *list = json_object_get(ctl_cluster_view(rows), "members");
     if (rc == CTL_OK && json_is_array(list)) {
         puts("\nmembers");
         rc = ctl_show_rows(list, members);
@@ -65,35 +64,60 @@ static int show(struct ctl *ctl, const json_t *rows, const json_t *first)
     return rc;
 }
 
+const json_t *ctl_cluster_view(const json_t *rows)
+{
+    const json_t *view = NULL;
+    size_t i;
+    json_t *row;
+
+    json_array_foreach(rows, i, row)
+    {
+        const char *state = json_string_value(json_object_get(row, "state"));
+
+        if (json_is_array(json_object_get(row, "members")) &&
+            (view == NULL || (state != NULL && strcmp(state, "leader") == 0))) {
+            view = row;
+        }
+    }
+    return view;
+}
+
+int ctl_cluster_verdict(const json_t *rows)
+{
+    bool denied = false;
+    size_t i;
+    json_t *row;
+
+    if (ctl_cluster_view(rows) != NULL) {
+        return CTL_OK;
+    }
+    json_array_foreach(rows, i, row)
+    {
+        json_int_t status = json_integer_value(json_object_get(row, "status"));
+
+        denied = denied || status == 401 || status == 403;
+    }
+    return denied ? ctl_fail(CTL_CREDENTIALS, "the key may not see the cluster")
+                  : ctl_fail(CTL_UNAVAILABLE, "no endpoint answered");
+}
+
 int ctl_cluster_status(struct ctl *ctl, char **args, int n_args)
 {
     json_t *rows = json_array();
-    const json_t *view = NULL; /* whose list of members is shown: the leader's, if it answered */
-    unsigned n_answered = 0;
-    bool denied = false;
     int rc;
 
     (void)args;
     (void)n_args;
     for (unsigned i = 0; i < ctl->n_endpoints; i++) {
         bool answered;
-        json_t *row = row_of(ctl, i, &answered);
-        const char *state = json_string_value(json_object_get(row, "state"));
-        json_int_t status = json_integer_value(json_object_get(row, "status"));
 
-        json_array_append_new(rows, row);
-        n_answered += answered;
-        denied = denied || (!answered && (status == 401 || status == 403));
-        if (answered && (view == NULL || (state != NULL && strcmp(state, "leader") == 0))) {
-            view = row;
-        }
+        json_array_append_new(rows, ctl_cluster_row(ctl, i, STATUS_TRY_MS, &answered));
     }
-    rc = show(ctl, rows, view);
+    rc = show(ctl, rows);
+    if (rc == CTL_OK) {
+        rc = ctl_cluster_verdict(rows);
+    }
     json_decref(rows);
-    if (rc == CTL_OK && n_answered == 0) {
-        return denied ? ctl_fail(CTL_CREDENTIALS, "the key may not see the cluster")
-                      : ctl_fail(CTL_UNAVAILABLE, "no endpoint answered");
-    }
     return rc;
 }
 

@@ -18,6 +18,7 @@ enum option_id {
     OPTION_AS,
     OPTION_JSON,
     OPTION_TIMEOUT,
+    OPTION_CA,
     OPTION_HELP,
     OPTION_VERSION,
     /* From here on: only where the command says so. */
@@ -37,6 +38,7 @@ enum option_id {
     OPTION_IDS_SCOPE,
     OPTION_FORCE,
     OPTION_DAYS,
+    OPTION_ONCE,
 };
 
 #define BIT(option) (UINT64_C(1) << (option))
@@ -57,6 +59,9 @@ static const struct command_entry commands[] = {
      "every endpoint's node: state, term, leader, commit, applied, ready"},
     {"cluster", "transfer", "[NODE_ID]", 0, 1, 0, CTL_OPERATOR, ctl_cluster_transfer,
      "hand leadership over, to NODE_ID or to whoever is furthest"},
+    {"top", NULL, "[--once]", 0, 0, BIT(OPTION_ONCE), CTL_OPERATOR, ctl_top,
+     "the cluster at work, every second: rates, latencies, queues, lag, members; q ends;\n"
+     "      --once: one second of it, for scripts"},
     {"bet", NULL, "ID PLAYER CURRENCY AMOUNT [--round R] [--game G] [--session S]", 4, 4, PLAY,
      CTL_PROVIDER, ctl_bet, "take AMOUNT from the player"},
     {"win", NULL, "ID PLAYER CURRENCY AMOUNT [--bet ID] [--kind KIND] [--round R] ...", 4, 4,
@@ -122,6 +127,7 @@ static const struct option long_options[] = {
     {"as", required_argument, NULL, OPTION_AS},
     {"json", no_argument, NULL, OPTION_JSON},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"ca", required_argument, NULL, OPTION_CA},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"stale", no_argument, NULL, OPTION_STALE},
@@ -140,6 +146,7 @@ static const struct option long_options[] = {
     {"ids-scope", required_argument, NULL, OPTION_IDS_SCOPE},
     {"force", no_argument, NULL, OPTION_FORCE},
     {"days", required_argument, NULL, OPTION_DAYS},
+    {"once", no_argument, NULL, OPTION_ONCE},
     {NULL, 0, NULL, 0},
 };
 
@@ -158,6 +165,8 @@ static void help(void)
         "                            $FLORIN_PROVIDER_KEY, _PLATFORM_KEY or _OPERATOR_KEY\n"
         "  --key-file FILE           the same from a file (mode 600)\n"
         "  --as ROLE                 provider, platform or operator: which of those three\n"
+        "  --ca FILE                 the authority of https endpoints; default $FLORIN_CA, then\n"
+        "                            the system's\n"
         "  --json                    the answer's JSON instead of a table\n"
         "  --timeout TIME            of the whole command, such as 500ms or 10s (the default)\n"
         "  --help, --version\n"
@@ -221,6 +230,8 @@ static const char **text_option(struct ctl_options *o, int id)
         return &o->ids_scope;
     case OPTION_DAYS:
         return &o->days;
+    case OPTION_CA:
+        return &o->ca;
     default:
         return NULL;
     }
@@ -239,6 +250,8 @@ static bool *flag_option(struct ctl_options *o, int id)
         return &o->if_missing;
     case OPTION_FORCE:
         return &o->force;
+    case OPTION_ONCE:
+        return &o->once;
     default:
         return NULL;
     }
