@@ -79,7 +79,7 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants install deb deb-test alerts-test haproxy-test asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -198,6 +198,7 @@ install: $(BINARIES) $(MAN) $(BUILD)/florin.conf.example ## install under DESTDI
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/florinctl
 	install -D -m 644 cluster-config/systemd/florin.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/florin.conf
 	install -D -m 644 $(BUILD)/florin.conf.example $(DESTDIR)$(SYSCONFDIR)/florin/florin.conf.example
+	install -D -m 644 cluster-config/haproxy.cfg $(DESTDIR)$(SYSCONFDIR)/florin/haproxy.cfg.example
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed -e 's|/usr/sbin/|$(PREFIX)/sbin/|' -e 's|/etc/florin/|$(SYSCONFDIR)/florin/|' \
 	    cluster-config/systemd/florind.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/florind.service
@@ -214,6 +215,10 @@ deb-test: ## the package in a bare chroot: install, three nodes, a bet, remove (
 alerts-test: $(BINARIES) ## the alert rules against their test figures (as root: installs promtool)
 	@cluster-config/deps.sh run monitoring
 	@tests/cluster/test_monitoring.sh $(BINARIES)
+
+haproxy-test: $(BINARIES) ## the sample HAProxy config with three nodes (as root: installs haproxy)
+	@cluster-config/deps.sh run haproxy
+	@tests/cluster/test_haproxy.sh $(BINARIES)
 
 # --- tests --------------------------------------------------------------------------------------
 

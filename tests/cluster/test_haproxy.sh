@@ -56,17 +56,10 @@ florind_port() { sed -n "s/^http$1=//p" "$dir/ports"; }
 proxy_config() { # N: the sample as node N has it
     local n=$1 m script
     script="s|/etc/haproxy/florin|$dir/pki|g; /^ *\(user\|group\|log\) /d; /option httplog/d
-        s|10.0.0.1:8443|127.0.0.1:$(api_port "$n")|; s|10.0.0.1:8444|127.0.0.1:$(node_port "$n")|
-        s|/node-1.pem|/node-$n.pem|"
+        s|bind 10.0.0.1:8443|bind 127.0.0.1:$(api_port "$n")|; s|bind 10.0.0.1:8444|bind 127.0.0.1:$(node_port "$n")|
+        s|/node-1.pem|/node-$n.pem|; s|server florind 127.0.0.1:8081|server florind 127.0.0.1:$(florind_port "$n")|"
     for m in 1 2 3; do
-        if [ "$m" = "$n" ]; then
-            script="$script
-            s|server node$m [^ ]* \(maxconn [0-9]* pool-max-conn [0-9]*\).*|server node$m 127.0.0.1:$(florind_port "$m") \1|"
-        else
-            script="$script
-            /^backend nodes/,/^# ---/s|server node$m [^ ]* \(maxconn [0-9]* pool-max-conn [0-9]*\).*|server node$m 127.0.0.1:$(node_port "$m") \1 ssl crt $dir/pki/node-$n.pem ca-file $dir/pki/ca.crt verify required verifyhost node-$m|
-            /^backend this_node/,\$s|server node1 [^ ]*|server node$n 127.0.0.1:$(florind_port "$n")|"
-        fi
+        script="$script; s|server node$m 10.0.0.$m:8444|server node$m 127.0.0.1:$(node_port "$m")|"
     done
     sed -e "$script" cluster-config/haproxy.cfg
 }
@@ -133,6 +126,14 @@ expect "each address is one node" "1,2,3," "$nodes"
 for column in commands/s commit_p99_ms match_index; do
     grep -q "$column" "$dir/top.out" || fail "top has no $column: $(cat "$dir/top.out")"
 done
+# Live: a terminal, two seconds of it, q; what was on the screen comes back.
+(sleep 3 && printf q) | timeout 30 script -qec "'$florinctl' --endpoints '$(tls_endpoints node_port)' top" \
+    "$dir/top.screen" >/dev/null || fail "top does not end with q"
+[ "$(grep -c 'q ends' "$dir/top.screen")" -ge 2 ] || fail "top shows nothing: $(cat "$dir/top.screen")"
+grep -q $'\033\[?1049l' "$dir/top.screen" || fail "top leaves its screen behind"
+rc=0
+"$florinctl" top </dev/null >/dev/null 2>&1 || rc=$?
+expect "top without a terminal" 2 "$rc"
 
 # --- who the client is -------------------------------------------------------------------------
 
@@ -201,11 +202,11 @@ wait_for "node 3 has stopped" eval "! kill -0 $pid 2>/dev/null"
 wait_for "the load runs on without node 3" loaded 180
 up_or_die
 wait "${clients[@]}"
-statuses=$(cat "$dir"/load-?.log | sort | uniq -c | awk '{printf "%s%s x %s", NR > 1 ? ", " : "", $2, $1}')
+statuses=$(cat "$dir"/load-?.log | sort | uniq -c | awk '{printf "%s%s x %s", (NR > 1 ? ", " : ""), $2, $1}')
 [ "$(cat "$dir"/load-?.log | grep -vc '^\(200\|503\|504\)$')" = 0 ] || fail "a client's error: $statuses"
 
 FLORIN_ENDPOINTS=$plain_endpoints
 "$florinctl" ledger --verify >/dev/null || fail "the ledger does not verify"
-found=$("$florinctl" ledger --json | grep -c '"id": "load-[1-4]-[0-9]*"')
+found=$("$florinctl" ledger --limit 1000 --json | grep -c '"id": "load-[1-4]-[0-9]*"')
 expect "each bet once" $((4 * per_client)) "$found"
 echo "haproxy: all as it should be; under load: $statuses"
