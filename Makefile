@@ -79,7 +79,7 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test alerts-test haproxy-test asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants install deb deb-test alerts-test haproxy-test asan tsan cluster-test docs-test fuzz fuzz-programs fuzz-regress bench chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -235,6 +235,7 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
+	@$(MAKE) --no-print-directory docs-test
 	@echo "check: all suites passed"
 
 tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
@@ -282,6 +283,9 @@ tsan: ## unit tests under TSan
 cluster-test: $(BINARIES) $(CLUSTER_TESTS) ## real nodes, killed and restarted
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
+
+docs-test: $(BINARIES) ## the commands of docs/install.md, run as they stand
+	@tests/docs/run.sh $(BINARIES)
 
 TIME ?= 60
 FUZZ_JOBS ?= $(JOBS)
