@@ -202,9 +202,42 @@ static int read_body(struct exchange *x, const struct route *r)
     return x->json == NULL ? -1 : 0;
 }
 
+/* What is created is named in the body, all else in the path. */
+static struct slice subject_of(const struct exchange *x)
+{
+    static const char *const members[] = {"id", "key"};
+    struct slice subject = slice_of(x->ids[0]);
+    size_t i;
+
+    for (i = 0; subject.len == 0 && i < sizeof members / sizeof *members; i++) {
+        const char *text = json_string_value(json_object_get(x->json, members[i]));
+
+        if (text != NULL && id_valid(slice_of(text))) {
+            subject = slice_of(text);
+        }
+    }
+    return subject;
+}
+
+/* What an operator does leaves a line, done or not: who, what, from where. Ids are all that gets
+ * into the log of what a client sends. */
+static void note_operation(const struct exchange *x, const struct route *r, bool done)
+{
+    struct slice subject = subject_of(x);
+
+    if (r->roles != OPERATOR || x->who.role != ROLE_OPERATOR) {
+        return;
+    }
+    report(x->api->reporter, LEVEL_INFO, "api", "an operator's call",
+           "call=\"%s %s\"%s%.*s by=%s from=%s outcome=%s", r->method, r->path,
+           subject.len == 0 ? "" : " of=", (int)subject.len, subject.base, x->who.name, x->remote,
+           done ? "done" : x->problem.code);
+}
+
 void routes_answer(struct exchange *x)
 {
     const struct route *r;
+    bool done;
 
     exchange_choose_form(x);
     if (find_route(x) != 0) {
@@ -212,8 +245,10 @@ void routes_answer(struct exchange *x)
         return;
     }
     r = &routes[x->route];
-    if (read_timeout(x) != 0 || check_credentials(x, r) != 0 || read_body(x, r) != 0 ||
-        r->handle(x) != 0) {
+    done = read_timeout(x) == 0 && check_credentials(x, r) == 0 && read_body(x, r) == 0 &&
+           r->handle(x) == 0;
+    note_operation(x, r, done);
+    if (!done) {
         exchange_fail(x);
     }
 }
