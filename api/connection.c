@@ -284,6 +284,9 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     if (!received && x.status == 413 && !framing.expects_continue) {
         drain(conn, w, limits);
     }
+    if (x.who.role != ROLE_NONE) {
+        seats_trust(w->seats, w->seat);
+    }
     ended = now_us();
     take_turn(w, TURN_REQUEST, ended);
     metrics_count(api->metrics, x.route, x.status, ended - began);

@@ -205,7 +205,7 @@ static int read_body(struct exchange *x, const struct route *r)
 /* What is created is named in the body, all else in the path. */
 static struct slice subject_of(const struct exchange *x)
 {
-    static const char *const members[] = {"id", "key"};
+    static const char *const members[] = {"id", "key", "code", "principal"};
     struct slice subject = slice_of(x->ids[0]);
     size_t i;
 
@@ -223,11 +223,12 @@ static struct slice subject_of(const struct exchange *x)
  * into the log of what a client sends. */
 static void note_operation(const struct exchange *x, const struct route *r, bool done)
 {
-    struct slice subject = subject_of(x);
+    struct slice subject;
 
     if (r->roles != OPERATOR || x->who.role != ROLE_OPERATOR) {
         return;
     }
+    subject = subject_of(x);
     report(x->api->reporter, LEVEL_INFO, "api", "an operator's call",
            "call=\"%s %s\"%s%.*s by=%s from=%s outcome=%s", r->method, r->path,
            subject.len == 0 ? "" : " of=", (int)subject.len, subject.base, x->who.name, x->remote,

@@ -15,7 +15,7 @@
 
 enum {
     CUT_MAX = 64,           /* at one look */
-    CUT_PART = 8,           /* ... and of the seats */
+    CUT_PART = 4,           /* ... and of the seats */
     SAY_EVERY_US = 1000000, /* one log line */
     PORT_TEXT_MAX = 8,
 };
@@ -25,6 +25,7 @@ struct seat {
     bool was_cut;                     /* and is about to leave */
     bool assigned;                    /* to a worker */
     _Atomic(enum seat_turn) turn;
+    atomic_bool trusted;
     atomic_ullong since_us;
 };
 
@@ -71,6 +72,22 @@ static uint64_t waited_us(const struct seat *seat, uint64_t now)
     return now > since ? now - since : 0;
 }
 
+/* Whether somebody who has shown no key holds a seat, or is about to give it up. */
+static bool has_strangers(const struct seats *s)
+{
+    size_t i;
+
+    for (i = 0; i < s->n; i++) {
+        const struct seat *seat = &s->seats[i];
+
+        if (seat->conn != NULL && !atomic_load(&seat->trusted) &&
+            atomic_load(&seat->turn) != TURN_OURS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Keeps `chosen` sorted, the longest wait first; returns the new length. */
 static size_t insert(struct seat **chosen, size_t n, size_t max, struct seat *seat, uint64_t now)
 {
@@ -93,12 +110,16 @@ static size_t choose(struct seats *s, struct choice chosen[CUT_MAX])
     struct seat *waiting[CUT_MAX];
     uint64_t now = now_us();
     size_t max = (s->n + CUT_PART - 1) / CUT_PART;
+    bool strangers = has_strangers(s);
     size_t n = 0, n_waiting = 0, i;
 
     max = max < CUT_MAX ? max : CUT_MAX;
     for (i = 0; i < s->n; i++) {
-        if (waited_us(&s->seats[i], now) >= SEATS_GRACE_MS * 1000) {
-            n_waiting = insert(waiting, n_waiting, max, &s->seats[i], now);
+        struct seat *seat = &s->seats[i];
+
+        if (waited_us(seat, now) >= SEATS_GRACE_MS * 1000 &&
+            !(strangers && atomic_load(&seat->trusted))) {
+            n_waiting = insert(waiting, n_waiting, max, seat, now);
         }
     }
     for (i = 0; i < n_waiting; i++) {
@@ -284,6 +305,7 @@ void seats_take(struct seats *s, unsigned seat, const struct mg_connection *conn
 {
     struct seat *own = &s->seats[seat];
 
+    atomic_store(&own->trusted, false);
     seats_turn(s, seat, TURN_REQUEST, now_us());
     pthread_mutex_lock(&s->lock);
     assert(own->conn == NULL);
@@ -313,4 +335,9 @@ void seats_turn(struct seats *s, unsigned seat, enum seat_turn turn, uint64_t at
     /* In this order a look between the two sees at worst a client that waits for us. */
     atomic_store(&s->seats[seat].since_us, at_us);
     atomic_store(&s->seats[seat].turn, turn);
+}
+
+void seats_trust(struct seats *s, unsigned seat)
+{
+    atomic_store(&s->seats[seat].trusted, true);
 }

@@ -4,10 +4,10 @@
  * half a request on each, or takes no answer, or nothing at all, would soon sit on every thread.
  *
  * Guarantees: while every seat is taken, those whose clients have kept us waiting the longest are
- * cut, some every SEATS_LOOK_MS; never one that has waited less than SEATS_GRACE_MS, and never one
- * whose request is complete and not answered yet. A client that gets on with it thus keeps its
- * connection whatever the others do, and a new one soon finds a seat. While a seat is free, nobody
- * is cut.
+ * cut, some every SEATS_LOOK_MS; never one that has waited less than SEATS_GRACE_MS, never one
+ * whose request is complete and not answered yet, and none whose client has shown a good key on it
+ * as long as there are others to cut. So nobody without a key can push out those who have one; and
+ * a new client soon finds a seat. While a seat is free, nobody is cut.
  *
  * How: each worker notes whose turn it is and since when; a thread of our own looks only while all
  * seats are taken. CivetWeb does not tell a connection's descriptor, so it is looked up among the
@@ -52,5 +52,8 @@ void seats_leave(struct seats *s, unsigned seat);
 
 /* Whose turn it is from `now_us` on (CLOCK_MONOTONIC). The worker's thread; costs two stores. */
 void seats_turn(struct seats *s, unsigned seat, enum seat_turn turn, uint64_t now_us);
+
+/* The connection's client has shown a good key. The worker's thread. */
+void seats_trust(struct seats *s, unsigned seat);
 
 #endif

@@ -61,8 +61,8 @@ static void say(int fd, const char *text)
     (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
 }
 
-/* True when an answer 200 came; false when the connection ended without one. */
-static bool answers(int fd)
+/* True when an answer 200 with this text came; false when the connection ended without one. */
+static bool hears(int fd, const char *text)
 {
     char answer[4096];
     size_t len = 0;
@@ -78,10 +78,15 @@ static bool answers(int fd)
         }
         len += (size_t)n;
         answer[len] = '\0';
-        if (strstr(answer, "\"alive\"}") != NULL) {
+        if (strstr(answer, text) != NULL) {
             return strncmp(answer, "HTTP/1.1 200 ", 13) == 0;
         }
     }
+}
+
+static bool answers(int fd)
+{
+    return hears(fd, "\"alive\"}");
 }
 
 #define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -178,6 +183,25 @@ static void the_busy_keep_their_connection(void **state)
     disperse(r);
 }
 
+/* ... and one with a key may even take a rest: those without go first. */
+static void the_crowd_does_not_push_out_who_has_a_key(void **state)
+{
+    static const char call[] = "GET /v1/players/alice/balances HTTP/1.1\r\nHost: x\r\n"
+                               "Authorization: Bearer provider.0123456789abcdef\r\n\r\n";
+    struct room *r = *state;
+    int fd = dial(r);
+    int i;
+
+    say(fd, call);
+    assert_true(hears(fd, "\"balances\""));
+    for (i = 0; i < 3; i++) {
+        served_behind(r, "GET /"); /* waits until some of the crowd are cut */
+    }
+    say(fd, call);
+    assert_true(hears(fd, "\"balances\""));
+    close(fd);
+}
+
 /* As many as there are threads, but one: nobody is in the way of anybody. */
 static void the_idle_stay_while_there_is_room(void **state)
 {
@@ -230,6 +254,7 @@ int main(void)
         cmocka_unit_test(idling_after_an_answer_holds_no_thread),
         cmocka_unit_test(an_answer_that_nobody_takes_holds_no_thread),
         cmocka_unit_test(the_busy_keep_their_connection),
+        cmocka_unit_test(the_crowd_does_not_push_out_who_has_a_key),
         cmocka_unit_test(the_idle_stay_while_there_is_room),
         cmocka_unit_test(a_call_under_way_is_not_cut),
     };
