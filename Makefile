@@ -72,6 +72,9 @@ UNIT_PARTS      := $(filter-out $(UNIT_TESTS:=.o),$(call objects,tests/unit))
 CLUSTER_TESTS   := $(call programs,tests/cluster/test_*.c)
 CLUSTER_PARTS   := $(filter-out $(CLUSTER_TESTS:=.o),$(call objects,tests/cluster))
 CLUSTER_SCRIPTS := $(wildcard tests/cluster/test_*.sh)
+SECURITY_TESTS   := $(call programs,tests/security/test_*.c)
+SECURITY_PARTS   := $(filter-out $(SECURITY_TESTS:=.o),$(call objects,tests/security))
+SECURITY_SCRIPTS := $(wildcard tests/security/test_*.sh)
 BENCHES         := $(call programs,tests/bench/bench_*.c)
 FUZZ_TARGETS    := $(call programs,tests/fuzz/fuzz_*.c)
 SIM             := $(BUILD)/tests/sim/sim
@@ -79,7 +82,7 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test security-test fuzz fuzz-programs fuzz-regress bench chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -132,6 +135,9 @@ $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(SECURITY_TESTS): %: %.o $(SECURITY_PARTS) $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # A fuzz target with a small main that feeds it files, for any compiler ...
@@ -230,9 +236,10 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
+	@$(MAKE) --no-print-directory security-test
 	@echo "check: all suites passed"
 
-tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
+tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(SECURITY_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
        $(if $(wildcard tests/sim/main.c tests/sim/sim_main.c),$(SIM))
 
 tidy: ## style and structure: format, include directions, banned calls, lengths
@@ -277,6 +284,10 @@ tsan: ## unit tests under TSan
 cluster-test: $(BINARIES) $(CLUSTER_TESTS) ## real nodes, killed and restarted
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
+
+security-test: $(BINARIES) $(SECURITY_TESTS) ## attacks on a running cluster: each must be refused
+	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh security \
+	    $(foreach t,$(sort $(SECURITY_SCRIPTS) $(SECURITY_TESTS)),"$(t) $(BINARIES)")
 
 TIME ?= 60
 FUZZ_JOBS ?= $(JOBS)
