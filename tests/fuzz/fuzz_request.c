@@ -136,6 +136,7 @@ static void furnish(struct rig *r)
     size_t i;
 
     fixture_open(&r->ledger, 7);
+    fixture_remove(r->ledger.folder);            /* it is open, and nobody else's */
     r->ledger.time_ms = UINT64_C(1767225600000); /* 2026-01-01 */
     r->commands = 0;
     apply(r, (struct command){

@@ -35,6 +35,22 @@ void attack_expect(struct attack *a, int i, long status, const char *code, const
     judge(a, i, what, status, code, got, a->http.len > 0 ? a->http.body : "");
 }
 
+void attack_await(struct attack *a, int i, long status, const char *path, const char *key)
+{
+    uint64_t limit = test_now_us() + PATIENCE_MS * 1000;
+    char url[URL_MAX];
+    long got;
+
+    cluster_url(&a->cluster, i, url, "%s", path);
+    while ((got = http_call(&a->http, "GET", url, key, NULL, NULL)) != status) {
+        if (test_now_us() > limit) {
+            cluster_die(&a->cluster, "node %d, GET %s: expected %ld, got %ld still", i + 1, path,
+                        status, got);
+        }
+    }
+    a->refused += status >= 400;
+}
+
 void attack_expect_raw(struct attack *a, int i, long status, const char *code, const void *request,
                        size_t len)
 {

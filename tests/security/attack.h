@@ -31,7 +31,11 @@ struct attack {
 void attack_expect(struct attack *a, int i, long status, const char *code, const char *method,
                    const char *path, const char *key, const char *body);
 
-/* The same for a request that is sent as it is. */
+/* Asks again until node i answers a read with `status`: a change of a key's rights counts at a node
+ * when that node has applied it. */
+void attack_await(struct attack *a, int i, long status, const char *path, const char *key);
+
+/* The same as attack_expect for a request that is sent as it is. */
 void attack_expect_raw(struct attack *a, int i, long status, const char *code, const void *request,
                        size_t len);
 
@@ -59,6 +63,7 @@ void attack_unharmed(struct attack *a, const char *after);
 /* The attacks, a file each. */
 void attack_keys(struct attack *a); /* keys.c: none, wrong ones, other roles', others' money */
 void attack_signatures(struct attack *a); /* signatures.c: replayed, late, altered */
+void attack_limits(struct attack *a);     /* limits.c: too often, guessed, from elsewhere */
 void attack_sizes(struct attack *a);      /* sizes.c: too much of everything */
 void attack_noise(struct attack *a);      /* noise.c: random bytes and TLS garbage at every port */
 void attack_peers(struct attack *a);      /* peers.c: nodes that are none */

@@ -78,6 +78,9 @@ static void wrong_keys(struct attack *a)
     size_t i;
     int node;
 
+    for (node = 0; node < NODES; node++) {
+        attack_await(a, node, 401, "/v1/players/p1/balances", RETIRED_KEY);
+    }
     for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         for (node = 0; node < NODES; node++) {
             attack_expect(a, node, 401, "bad_credentials", "GET", "/v1/players/p1/balances",

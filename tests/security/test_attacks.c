@@ -109,8 +109,9 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(struct attack *a);
     } attacks[] = {
-        {"keys", attack_keys},   {"signatures", attack_signatures}, {"sizes", attack_sizes},
-        {"noise", attack_noise}, {"peers", attack_peers},           {"crowd", attack_crowd},
+        {"keys", attack_keys},   {"limits", attack_limits}, {"signatures", attack_signatures},
+        {"sizes", attack_sizes}, {"noise", attack_noise},   {"peers", attack_peers},
+        {"crowd", attack_crowd},
     };
     static struct attack a;
     size_t i;
