@@ -137,32 +137,37 @@ static size_t choose(struct seats *s, struct choice chosen[CUT_MAX])
     return n;
 }
 
-static bool is_at(int fd, int (*name)(int, struct sockaddr *, socklen_t *), const char *address,
-                  int port)
+/* One end of a descriptor's connection: its port and its address, or -1 when it has none. */
+static int end_of(int fd, int (*name)(int, struct sockaddr *, socklen_t *),
+                  char address[static NI_MAXHOST])
 {
     struct sockaddr_storage at;
     socklen_t len = sizeof at;
-    char host[NI_MAXHOST];
-    char service[PORT_TEXT_MAX];
+    char port[PORT_TEXT_MAX];
 
-    return name(fd, (struct sockaddr *)&at, &len) == 0 &&
-           (at.ss_family == AF_INET || at.ss_family == AF_INET6) &&
-           getnameinfo((struct sockaddr *)&at, len, host, sizeof host, service, sizeof service,
-                       NI_NUMERICHOST | NI_NUMERICSERV) == 0 &&
-           atoi(service) == port && (address == NULL || strcmp(host, address) == 0);
+    if (name(fd, (struct sockaddr *)&at, &len) != 0 ||
+        (at.ss_family != AF_INET && at.ss_family != AF_INET6) ||
+        getnameinfo((struct sockaddr *)&at, len, address, NI_MAXHOST, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        return -1;
+    }
+    return atoi(port);
 }
 
 /* A request that has come in meanwhile may still be read and answered; one who does not take its
  * answer is done with. */
 static void cut_if_chosen(struct seats *s, int fd, struct choice *chosen, size_t n)
 {
+    char address[NI_MAXHOST];
+    int port;
     size_t i;
 
-    if (n == 0 || !is_at(fd, getsockname, NULL, chosen[0].own_port)) {
+    if (end_of(fd, getsockname, address) != chosen[0].own_port) {
         return;
     }
+    port = end_of(fd, getpeername, address);
     for (i = 0; i < n; i++) {
-        if (!chosen[i].seat->was_cut && is_at(fd, getpeername, chosen[i].address, chosen[i].port)) {
+        if (chosen[i].port == port && strcmp(chosen[i].address, address) == 0) {
             shutdown(fd, chosen[i].turn == TURN_ANSWER ? SHUT_RDWR : SHUT_RD);
             chosen[i].seat->was_cut = true;
             s->unsaid_cut++;
