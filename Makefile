@@ -306,10 +306,11 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 	    $(BUILD)/tests/fuzz/$$t.replay tests/fuzz/corpus/$$t; \
 	done
 
+# TLS=1: with TLS between the nodes
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
 	@set -e; for b in $(sort $(BENCHES)); do \
 	    echo "== $${b##*/}"; \
-	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *) $$b;; esac; \
+	    case $$b in *bench_http*) $$b $(BUILD)/florind 5 1000 $(if $(TLS),tls);; *) $$b;; esac; \
 	done
 
 # SUITE=bookworm or trixie

@@ -2,7 +2,7 @@
  * (tests/bench/bets.lua), the nodes are real florinds in a folder of their own. Prints a table and
  * writes tests/bench/results/http.json.
  *
- * usage: bench_http FLORIND [SECONDS] [PLAYERS] */
+ * usage: bench_http FLORIND [SECONDS] [PLAYERS] [tls]    tls: the nodes' links under TLS */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/cluster/cluster.h"
+#include "tests/cluster/secure.h"
 
 enum { NODES = 3 };
 
@@ -96,19 +96,24 @@ int main(int argc, char **argv)
     static struct cluster cluster;
     int seconds = argc > 2 ? atoi(argv[2]) : 5;
     int players = argc > 3 ? atoi(argv[3]) : 1000;
+    bool tls = argc > 4 && strcmp(argv[4], "tls") == 0;
     json_t *results = json_array();
     size_t i;
 
     if (argc < 2 || seconds < 1 || players < 1) {
-        fprintf(stderr, "usage: bench_http FLORIND [SECONDS] [PLAYERS]\n");
+        fprintf(stderr, "usage: bench_http FLORIND [SECONDS] [PLAYERS] [tls]\n");
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     cluster_make(&cluster, argv[1], NODES);
+    if (tls) {
+        cluster_secure(&cluster);
+    }
     cluster_start_all(&cluster);
     cluster_wait_ready(&cluster);
     cluster_seed(&cluster, players, "1000000");
-    printf("three nodes and the load on this machine, %d s each, %d players\n", seconds, players);
+    printf("three nodes%s and the load on this machine, %d s each, %d players\n",
+           tls ? " with TLS between them" : "", seconds, players);
     printf("%-36s %13s   %8s %8s %8s %8s      %s\n", "", "", "p50", "p99", "p99.9", "max",
            "not 200");
     for (i = 0; i < sizeof loads / sizeof loads[0]; i++) {

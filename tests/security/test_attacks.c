@@ -10,39 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cluster-config/pki.h"
+#include "tests/cluster/secure.h"
 #include "tests/security/attack.h"
 
-/* Certificates of the cluster's own authority, and the lines that name them in the configs. */
+/* Links under TLS, and a box for the secrets of hmac keys. */
 static void secure(struct attack *a)
 {
-    static const char *const hosts[] = {"127.0.0.1"};
-    struct fault fault;
     char path[512];
-    uint64_t i;
     FILE *f;
+    int i;
 
+    cluster_secure(&a->cluster);
     snprintf(a->pki, sizeof a->pki, "%s/pki", a->cluster.folder);
-    if (pki_init(a->pki, "test", false, &fault) != 0) {
-        cluster_die(&a->cluster, "%s", fault.text);
-    }
-    for (i = 1; i <= NODES; i++) {
-        const struct pki_request request = {.node_id = i, .hosts = hosts, .n_hosts = 1};
-
-        if (pki_issue(a->pki, &request, &fault) != 0) {
-            cluster_die(&a->cluster, "%s", fault.text);
-        }
-        snprintf(path, sizeof path, "%s/node%d.conf", a->cluster.folder, (int)i);
-        f = fopen(path, "a");
-        if (f == NULL) {
-            cluster_die(&a->cluster, "can't write %s", path);
-        }
-        fprintf(f,
-                "peer_certificate_file = pki/node-%d.crt\npeer_key_file = pki/node-%d.key\n"
-                "peer_authority_file = pki/ca.crt\nsecret_box_file = box.key\n",
-                (int)i, (int)i);
-        fclose(f);
-    }
     snprintf(path, sizeof path, "%s/box.key", a->cluster.folder);
     f = fopen(path, "w");
     if (f == NULL || fchmod(fileno(f), 0600) != 0) {
@@ -50,6 +29,9 @@ static void secure(struct attack *a)
     }
     fputs("1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100\n", f);
     fclose(f);
+    for (i = 0; i < NODES; i++) {
+        cluster_configure(&a->cluster, i, "secret_box_file = box.key");
+    }
 }
 
 static void add_key(struct attack *a, const char *credential, const char *principal,
