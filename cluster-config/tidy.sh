@@ -63,7 +63,7 @@ civetweb.h api
 jansson.h api cluster-config
 curl/ cluster-config
 openssl/ api consensus
-isa-l consensus
+isa-l statemachine
 END
 # ... and the state machine knows no thread, no network, no event loop.
 while IFS= read -r line; do

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 
 const char *frame_problem_text(enum frame_problem problem)
 {

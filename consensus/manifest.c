@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 #include "consensus/disk_io.h"
 
 const char *const manifest_leftovers[] = {"identity.tmp", "snapshot.tmp", NULL};

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 #include "consensus/disk_io.h"
 #include "statemachine/bytes.h"
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "node/binding.h"
+#include "node/crash.h"
 #include "node/descriptors.h"
 #include "node/format.h"
 
@@ -83,6 +84,7 @@ int node_open_machine_in(struct node *n, const char *folder, struct machine **ma
     if (store_lmdb_open(&store, folder, n->config.store_map_bytes, fault) != 0) {
         return -1;
     }
+    store_lmdb_on_damage(&store, node_fatal, n);
     if (machine_open(machine, store, &options, fault) != 0) {
         store.close(store.impl);
         return -1;
@@ -223,6 +225,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
     n->config = *config;
     n->reporter = reporter;
     signal(SIGPIPE, SIG_IGN);
+    crash_install();
     if (node_loop_start(n, fault) != 0) {
         return -1; /* the process ends: nothing is worth taking apart */
     }

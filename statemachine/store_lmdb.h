@@ -1,0 +1,38 @@
+/* The inside of the LMDB store, shared by store_lmdb.c (reads, commits) and store_lmdb_open.c. */
+#ifndef FLORIN_STORE_LMDB_H
+#define FLORIN_STORE_LMDB_H
+
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "statemachine/store.h"
+
+enum { STORE_CHECK_BYTES = 4 }; /* behind each value */
+
+struct store_lmdb {
+    MDB_env *env;
+    MDB_dbi dbis[TABLE_COUNT];
+    MDB_txn *read;
+    MDB_cursor *cursors[TABLE_COUNT]; /* made when first needed; bound to `read` */
+    bool stale[TABLE_COUNT];          /* the cursor is from before the last renew */
+    size_t map_bytes;
+    char folder[256]; /* for messages */
+    void (*on_damage)(void *context, const struct fault *fault);
+    void *context;
+};
+
+extern const char *const store_lmdb_names[TABLE_COUNT];
+
+/* The fault for LMDB's error `rc`; -1, or STORE_NO_ROOM. */
+int store_lmdb_fault(const struct store_lmdb *s, const char *what, int rc, struct fault *fault);
+/* "FOLDER/data.mdb is damaged (WHAT: HOW): REMEDY"; -1. */
+int store_lmdb_damage(const struct store_lmdb *s, const char *what, const char *how,
+                      struct fault *fault);
+
+/* After a commit: see store_lmdb_open.c. 0, or LMDB's or the system's error. */
+int store_lmdb_fill(struct store_lmdb *s);
+
+void store_lmdb_bind(struct store_lmdb *s, struct store *store);
+
+#endif
