@@ -211,6 +211,16 @@ static void write_work(const struct cluster_status *s, struct bytes *out)
         s->repeated);
     one(out, "florin_overloaded_total", "counter", "Tickets refused because a queue was full.",
         s->overloaded);
+    one(out, "florin_writes_refused_total", "counter",
+        "Tickets refused because disks were nearly full.", s->writes_refused);
+    one(out, "florin_writes_refused", "gauge", "1 while this leader refuses writes for that.",
+        s->no_room);
+    one(out, "florin_disk_short", "gauge", "1 while this node's disk is nearly full.",
+        s->short_of_room);
+    one(out, "florin_disk_free_bytes", "gauge", "Free space where data_dir is.",
+        s->disk_free_bytes);
+    one(out, "florin_disk_reserve_bytes", "gauge", "Writes are refused when less is free.",
+        s->disk_reserve_bytes);
     one(out, "florin_queue_tickets", "gauge", "Tickets waiting or under way.", s->queue_tickets);
     one(out, "florin_queue_bytes", "gauge", "Their bytes.", s->queue_bytes);
     one(out, "florin_changes_bytes", "gauge", "Changes in memory since the last checkpoint.",

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,9 +65,19 @@ void copy_fetch(struct copy *c, uint64_t peer)
     }
 }
 
+/* What is fetched must not take the room that the log needs meanwhile. */
 void copy_fetch_begin(struct copy *c, uint64_t total)
 {
+    uint64_t room = c->options.room == NULL ? UINT64_MAX : c->options.room(c->options.context);
+    char why[160];
+
     c->fetch.total = total;
+    if (total > room) {
+        snprintf(why, sizeof why,
+                 "the state has %llu bytes, and the disk has room for %llu: free some space",
+                 (unsigned long long)total, (unsigned long long)room);
+        copy_fetch_fail(c, why);
+    }
 }
 
 static void say_progress(struct copy *c)

@@ -109,7 +109,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
 void crash_install(void)
 {
-    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | (int)SA_RESETHAND};
+    struct sigaction action = {.sa_sigaction = on_signal,
+                               .sa_flags = SA_SIGINFO | (int)SA_RESETHAND};
 
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);

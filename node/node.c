@@ -252,7 +252,8 @@ int node_run(struct node *node)
     return 0;
 }
 
-/* The last checkpoint: what was applied needs no replay at the next start. */
+/* The last checkpoint: what was applied needs no replay at the next start. Without room for it
+ * there will be one: the log holds it all. */
 static void last_checkpoint(struct node *n)
 {
     struct fault fault;
@@ -262,10 +263,17 @@ static void last_checkpoint(struct node *n)
 
     checkpointer_wait(n->checkpointer);
     rv = checkpointer_finish(n->checkpointer, &us, &fault);
-    if (rv < 0 || (rv > 0 && machine_checkpoint_end(n->machine, &index, &fault) != 0) ||
-        (machine_checkpoint_begin(n->machine) &&
-         (machine_checkpoint_write(n->machine, &fault) != 0 ||
-          machine_checkpoint_end(n->machine, &index, &fault) != 0))) {
+    if (rv > 0) {
+        rv = machine_checkpoint_end(n->machine, &index, &fault);
+    }
+    if (rv == 0 && machine_checkpoint_begin(n->machine)) {
+        rv = machine_checkpoint_write(n->machine, &fault);
+        rv = rv == 0 ? machine_checkpoint_end(n->machine, &index, &fault) : rv;
+    }
+    if (rv == STORE_NO_ROOM) {
+        report(n->reporter, LEVEL_WARN, "node", "no room for a last checkpoint", "why=\"%s\"",
+               fault.text);
+    } else if (rv != 0) {
         node_fatal(n, &fault);
     }
     checkpointer_free(n->checkpointer);

@@ -13,6 +13,7 @@
 #include "node/genesis.h"
 #include "node/install.h"
 #include "node/node.h"
+#include "node/room.h"
 
 enum node_phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_ENDED };
 
@@ -42,6 +43,8 @@ struct node {
     uint8_t checkpoint_head[MACHINE_CHECK_BYTES]; /* chain head when the set was frozen */
     uint64_t checkpoint_at_ms;                    /* when the last one began */
     uint64_t checkpoints, checkpoint_last_us, checkpoint_total_us;
+
+    struct room room;
 
     struct copy *copy;  /* of the state, from or to a peer */
     bool install_ready; /* a copy is whole; exchange the states when nobody uses the old one */

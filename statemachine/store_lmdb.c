@@ -228,6 +228,16 @@ static int put(struct store_lmdb *s, MDB_txn *txn, const struct store_write *w)
     return rc;
 }
 
+/* Without room, what the commit took of the disk's last is given back. */
+static int commit_failed(struct store_lmdb *s, const char *what, int rc, struct fault *fault)
+{
+    rc = store_lmdb_fault(s, what, rc, fault);
+    if (rc == STORE_NO_ROOM) {
+        store_lmdb_fit(s, true);
+    }
+    return rc;
+}
+
 static int lmdb_commit(void *impl, const struct store_write *writes, size_t n, struct fault *fault)
 {
     struct store_lmdb *s = impl;
@@ -236,20 +246,18 @@ static int lmdb_commit(void *impl, const struct store_write *writes, size_t n, s
     int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
 
     if (rc != 0) {
-        return store_lmdb_fault(s, "begin a commit", rc, fault);
+        return commit_failed(s, "begin a commit", rc, fault);
     }
     for (i = 0; i < n; i++) {
         rc = put(s, txn, &writes[i]);
         if (rc != 0) {
             mdb_txn_abort(txn);
-            return store_lmdb_fault(s, store_lmdb_names[writes[i].table], rc, fault);
+            return commit_failed(s, store_lmdb_names[writes[i].table], rc, fault);
         }
     }
     rc = mdb_txn_commit(txn);
-    if (rc == 0) {
-        rc = store_lmdb_fill(s);
-    }
-    return rc == 0 ? 0 : store_lmdb_fault(s, "commit", rc, fault);
+    rc = rc == 0 ? store_lmdb_fit(s, false) : rc;
+    return rc == 0 ? 0 : commit_failed(s, "commit", rc, fault);
 }
 
 static int lmdb_renew(void *impl, struct fault *fault)

@@ -30,8 +30,9 @@ int store_lmdb_fault(const struct store_lmdb *s, const char *what, int rc, struc
 int store_lmdb_damage(const struct store_lmdb *s, const char *what, const char *how,
                       struct fault *fault);
 
-/* After a commit: see store_lmdb_open.c. 0, or LMDB's or the system's error. */
-int store_lmdb_fill(struct store_lmdb *s);
+/* Makes the file as long as its last commit says if it is shorter, and with `cut` if it is longer,
+ * too (never while anybody commits). 0, or LMDB's or the system's error. */
+int store_lmdb_fit(struct store_lmdb *s, bool cut);
 
 void store_lmdb_bind(struct store_lmdb *s, struct store *store);
 

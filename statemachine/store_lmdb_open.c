@@ -2,7 +2,7 @@
  *
  * LMDB maps its file; a page behind the file's end is SIGBUS. Its last page number tells how long
  * the file must be, but for pages that a commit took and gave back without ever writing them: these
- * may lie behind the end. So every commit fills the file up to its last page (store_lmdb_fill), and
+ * may lie behind the end. So every commit fills the file up to its last page (store_lmdb_fit), and
  * a file that is short was cut off; or the process died between the two steps, and then the few
  * pages that are missing are all in the list of free ones. */
 #include "statemachine/store_lmdb.h"
@@ -47,13 +47,13 @@ static int measure(struct store_lmdb *s, uint64_t *pages, uint64_t *expected, ui
     return 0;
 }
 
-int store_lmdb_fill(struct store_lmdb *s)
+int store_lmdb_fit(struct store_lmdb *s, bool cut)
 {
     uint64_t pages, expected, page_bytes;
     mdb_filehandle_t fd;
     int rc = measure(s, &pages, &expected, &page_bytes);
 
-    if (rc != 0 || pages >= expected) {
+    if (rc != 0 || pages == expected || (pages > expected && !cut)) {
         return rc;
     }
     rc = mdb_env_get_fd(s->env, &fd);
@@ -116,7 +116,7 @@ static int check_length(struct store_lmdb *s, struct fault *fault)
     if (unwritten < expected - pages) {
         return store_lmdb_damage(s, "the file was cut off", how, fault);
     }
-    rc = store_lmdb_fill(s);
+    rc = store_lmdb_fit(s, false);
     return rc == 0 ? 0 : store_lmdb_fault(s, "open", rc, fault);
 }
 
@@ -266,7 +266,7 @@ int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, s
     if (check_length(s, fault) != 0 || open_tables(s, fault) != 0) {
         goto fail_env;
     }
-    if ((rc = store_lmdb_fill(s)) != 0 || (rc = sync_folder(folder)) != 0 ||
+    if ((rc = store_lmdb_fit(s, false)) != 0 || (rc = sync_folder(folder)) != 0 ||
         (rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->read)) != 0) {
         store_lmdb_fault(s, "open", rc, fault);
         goto fail_env;
