@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "statemachine/failpoint.h"
+
 enum { SAY_EVERY_MS = 1000 };
 
 static void end(struct copy *c, bool ok)
@@ -54,6 +56,7 @@ void copy_fetch(struct copy *c, uint64_t peer)
     f->said_ms = f->began_ms;
     f->moved_ms = f->began_ms;
     f->fd = open(c->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FAILPOINT("copy: file made");
     crypto_generichash_init(&f->digest, NULL, 0, COPY_DIGEST_BYTES);
     if (f->fd < 0) {
         copy_fetch_fail(c, strerror(errno));
@@ -124,6 +127,7 @@ void copy_fetch_chunk(struct copy *c, uint64_t offset, struct slice bytes)
         copy_fetch_fail(c, strerror(errno));
         return;
     }
+    FAILPOINT("copy: a piece written");
     crypto_generichash_update(&f->digest, (const unsigned char *)bytes.base, bytes.len);
     f->received += bytes.len;
     f->moved_ms = copy_now_ms();
@@ -152,6 +156,7 @@ static void on_synced(uv_work_t *work, int status)
     struct copy_fetch_state *f = &c->fetch;
 
     (void)status;
+    FAILPOINT("copy: synced");
     f->syncing = false;
     if (f->sync_rv != 0) {
         copy_fetch_fail(c, strerror(f->sync_rv));

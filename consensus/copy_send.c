@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "statemachine/failpoint.h"
+
 static struct copy_sender *find(struct copy *c, uint64_t peer, uint64_t number)
 {
     size_t i;
@@ -77,6 +79,7 @@ static void finish(struct copy_sender *s)
     uint8_t digest[COPY_DIGEST_BYTES];
 
     crypto_generichash_final(&s->digest, digest, sizeof digest);
+    FAILPOINT("send: all but the end sent");
     copy_frame_begin(s->copy, COPY_END, s->number);
     bytes_append_u64(&s->copy->frame, s->sent);
     bytes_append(&s->copy->frame, digest, sizeof digest);
@@ -150,6 +153,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         give_up(s, "the peer's queue is full");
         return;
     }
+    FAILPOINT("send: a piece sent");
     pace(s);
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include "statemachine/failpoint.h"
+
 enum checkpointer_state { IDLE, WRITING, WRITTEN, NO_ROOM, FAILED };
 
 struct checkpointer {
@@ -27,7 +29,9 @@ static void write_one(struct checkpointer *c)
     int rv;
 
     pthread_mutex_unlock(&c->lock);
+    FAILPOINT("checkpoint: begun");
     rv = machine_checkpoint_write(machine, &fault);
+    FAILPOINT("checkpoint: written");
     pthread_mutex_lock(&c->lock);
     c->duration_us = (uv_hrtime() - began) / 1000;
     c->state = rv == 0 ? WRITTEN : rv == STORE_NO_ROOM ? NO_ROOM : FAILED;

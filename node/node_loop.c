@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "node/logfmt.h"
+#include "statemachine/failpoint.h"
 
 /* How long a stopping node waits for what is under way. */
 enum { DRAIN_MS = 4000, DRAIN_LOOK_MS = 20 };
@@ -94,6 +95,7 @@ static void begin_checkpoint(struct node *n)
     }
     machine_head(n->machine, n->checkpoint_head);
     n->checkpoint_at_ms = now;
+    FAILPOINT("checkpoint: frozen");
     checkpointer_start(n->checkpointer, n->machine);
 }
 
@@ -118,6 +120,7 @@ static void end_checkpoint(struct node *n)
             &fault) != 0) {
         node_fatal(n, &fault);
     }
+    FAILPOINT("checkpoint: manifest on its way");
     room_checkpoint(n, NULL);
     install_settled(n);
     n->checkpoints++;

@@ -22,6 +22,7 @@
 
 #include "statemachine/changes.h"
 #include "statemachine/crc32c.h"
+#include "statemachine/failpoint.h"
 
 enum {
     FULL_BYTES = 16 << 20
@@ -255,7 +256,9 @@ static int lmdb_commit(void *impl, const struct store_write *writes, size_t n, s
             return commit_failed(s, store_lmdb_names[writes[i].table], rc, fault);
         }
     }
+    FAILPOINT("store: changes put");
     rc = mdb_txn_commit(txn);
+    FAILPOINT("store: committed");
     rc = rc == 0 ? store_lmdb_fit(s, false) : rc;
     return rc == 0 ? 0 : commit_failed(s, "commit", rc, fault);
 }

@@ -10,6 +10,9 @@ long status_number(struct cluster *c, struct http *http, int i, const char *fiel
 /* Bets of 1 EUR of player p0, named bet-FROM and so on, one after the other, through `node`. */
 void place_bets(struct cluster *c, struct http *http, int node, int from, int count);
 
+/* One batch of `count` such bets; true when every one was answered 200. */
+bool place_batch(struct cluster *c, struct http *http, int node, int from, int count);
+
 /* Until node i has applied `seq`; a minute at most. */
 void wait_applied(struct cluster *c, struct http *http, int i, long seq);
 
