@@ -88,14 +88,14 @@ static void say(const char *path, size_t len)
     (void)ignored; /* there is nobody left to tell */
 }
 
-/* When this returns, the same instruction comes again with the signal's own action in place. */
-static void on_signal(int number, siginfo_t *info, void *context)
+/* Two threads may well meet the damage at the same time: the signal keeps its handler until it is
+ * known to be none of ours. Then the same instruction comes again, and ends the process as ever. */
+static void on_signal(int signal_number, siginfo_t *info, void *context)
 {
     char line[LINE_BYTES];
     size_t len;
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 
-    (void)number;
     (void)context;
     while (fd >= 0 && read_line(fd, line, &len)) {
         const char *path = state_of(line, len, (uintptr_t)info->si_addr);
@@ -105,12 +105,12 @@ static void on_signal(int number, siginfo_t *info, void *context)
             _exit(EXIT_FATAL);
         }
     }
+    signal(signal_number, SIG_DFL);
 }
 
 void crash_install(void)
 {
-    struct sigaction action = {.sa_sigaction = on_signal,
-                               .sa_flags = SA_SIGINFO | (int)SA_RESETHAND};
+    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
 
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
