@@ -258,8 +258,11 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
 	@set -e; for b in $(sort $(BENCHES)); do \
 	    echo "== $${b##*/}"; \
-	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *) $$b;; esac; \
+	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
 	done
+
+bench-state: $(BINARIES) $(BUILD)/tests/bench/bench_state ## a large ledger: disk, memory, start, stalls: N=players T=transactions
+	@$(BUILD)/tests/bench/bench_state $(BUILD)/florind $(or $(N),1000000) $(or $(T),10000000)
 
 # SUITE=bookworm or trixie
 chroot-test: ## `make up` in a bare chroot of SUITE=bookworm|trixie (as root)
