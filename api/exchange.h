@@ -105,6 +105,10 @@ int exchange_authenticate(struct exchange *x);
 /* The same, for a call that only this role may make: -1 with 401, 403, ... */
 int exchange_require_role(struct exchange *x, enum role role);
 
+/* An id in a path names a transaction of the caller's, but where the caller's ids are unique per
+ * player only together with `player`: -1 and the problem when that is empty. */
+int exchange_check_player(struct exchange *x, struct slice player);
+
 /* Counts this call against a rule for a name within `what`: 0, or -1 with 429. */
 int exchange_take(struct exchange *x, const char *what, struct slice name,
                   struct limiter_rule rule);

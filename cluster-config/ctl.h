@@ -27,7 +27,7 @@ enum { CTL_ENDPOINTS_MAX = 16, CTL_ENDPOINT_LENGTH_MAX = 256, CTL_KEY_MAX = 256 
 
 struct ctl_options {
     const char *endpoints, *key, *key_file, *as; /* NULL: not given */
-    const char *round, *game, *session, *bet, *kind;
+    const char *round, *game, *session, *bet, *kind, *player, *ids_scope;
     const char *credential_file;
     uint64_t limit, from, before; /* 0: not given */
     uint64_t timeout_ms;          /* no attempt begins after it */

@@ -18,6 +18,7 @@ enum option_id {
     OPTION_JSON,
     OPTION_TIMEOUT,
     OPTION_HELP,
+    OPTION_VERSION,
     /* From here on: only where the command says so. */
     OPTION_STALE,
     OPTION_ROUND,
@@ -31,6 +32,8 @@ enum option_id {
     OPTION_VERIFY,
     OPTION_IF_MISSING,
     OPTION_CREDENTIAL_FILE,
+    OPTION_PLAYER,
+    OPTION_IDS_SCOPE,
 };
 
 #define BIT(option) (1u << (option))
@@ -65,17 +68,22 @@ static const struct command_entry commands[] = {
     {"history", NULL, "PLAYER [--limit N] [--before SEQ] [--stale]", 1, 1,
      BIT(OPTION_LIMIT) | BIT(OPTION_BEFORE) | BIT(OPTION_STALE), CTL_PLATFORM, ctl_history,
      "the player's transactions, newest first"},
-    {"transaction", NULL, "ID [--stale]", 1, 1, BIT(OPTION_STALE), CTL_PROVIDER, ctl_transaction,
-     "what became of ID, which the key's principal sent"},
+    {"transaction", NULL, "ID [--player PLAYER] [--stale]", 1, 1,
+     BIT(OPTION_PLAYER) | BIT(OPTION_STALE), CTL_PROVIDER, ctl_transaction,
+     "what became of ID, which the key's principal sent; --player where its ids are\n"
+     "      unique for each player only"},
     {"ledger", NULL, "[--from SEQ] [--limit N] [--stale] | --verify [--stale]", 0, 0,
      BIT(OPTION_FROM) | BIT(OPTION_LIMIT) | BIT(OPTION_STALE) | BIT(OPTION_VERIFY), CTL_PLATFORM,
      ctl_ledger, "the ledger's entries; --verify recomputes chain, balances and sums"},
     {"currency", "add", "CODE [SCALE] [--if-missing]", 1, 2, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
      ctl_currency_add, "SCALE: digits after the point, 0 to 9, default 5"},
-    {"provider", "add", "ID [--if-missing]", 1, 1, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
-     ctl_provider_add, "a game provider"},
-    {"gateway", "add", "ID [--if-missing]", 1, 1, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
-     ctl_gateway_add, "a payment gateway"},
+    {"provider", "add", "ID [--ids-scope SCOPE] [--if-missing]", 1, 1,
+     BIT(OPTION_IDS_SCOPE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_provider_add,
+     "a game provider; SCOPE, fixed for ever: `provider` (its transactions' ids are\n"
+     "      unique for all of it; the default) or `player` (for each player only)"},
+    {"gateway", "add", "ID [--ids-scope SCOPE] [--if-missing]", 1, 1,
+     BIT(OPTION_IDS_SCOPE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_gateway_add,
+     "a payment gateway"},
     {"player", "add", "ID [CURRENCY...] [--if-missing]", 1, 17, BIT(OPTION_IF_MISSING),
      CTL_PLATFORM, ctl_player_add, "a player, for these currencies only if any are given"},
     {"key", "add", "PRINCIPAL ROLE [--credential-file FILE] [--if-missing]", 2, 2,
@@ -93,6 +101,7 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
     {"stale", no_argument, NULL, OPTION_STALE},
     {"round", required_argument, NULL, OPTION_ROUND},
     {"game", required_argument, NULL, OPTION_GAME},
@@ -105,6 +114,8 @@ static const struct option long_options[] = {
     {"verify", no_argument, NULL, OPTION_VERIFY},
     {"if-missing", no_argument, NULL, OPTION_IF_MISSING},
     {"credential-file", required_argument, NULL, OPTION_CREDENTIAL_FILE},
+    {"player", required_argument, NULL, OPTION_PLAYER},
+    {"ids-scope", required_argument, NULL, OPTION_IDS_SCOPE},
     {NULL, 0, NULL, 0},
 };
 
@@ -125,6 +136,7 @@ static void help(void)
         "  --as ROLE                 provider, platform or operator: which of those three\n"
         "  --json                    the answer's JSON instead of a table\n"
         "  --timeout TIME            of the whole command, such as 500ms or 10s (the default)\n"
+        "  --help, --version\n"
         "\n"
         "A node that can't be reached or answers 503 or 504 is followed by the next one; the same\n"
         "id is sent again, which is always safe: an id is decided once, for ever.\n"
@@ -179,6 +191,10 @@ static const char **text_option(struct ctl_options *o, int id)
         return &o->kind;
     case OPTION_CREDENTIAL_FILE:
         return &o->credential_file;
+    case OPTION_PLAYER:
+        return &o->player;
+    case OPTION_IDS_SCOPE:
+        return &o->ids_scope;
     default:
         return NULL;
     }
@@ -282,6 +298,10 @@ int main(int argc, char **argv)
     while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         if (id == OPTION_HELP || id == 'h') {
             help();
+            return CTL_OK;
+        }
+        if (id == OPTION_VERSION) {
+            puts("florinctl " FLORIN_VERSION);
             return CTL_OK;
         }
         if (take_option(&ctl.options, id) != CTL_OK) {

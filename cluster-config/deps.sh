@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that Florin needs, as root; quick and silent when all are there.
 #
-#   cluster-config/deps.sh run [test] [fuzz]      groups of packages
+#   cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring]      groups of packages
 #
 # libraft must be 0.22: trixie has it, bookworm has it in backports only. That suite is enabled from
 # the mirror that the machine already uses: the new apt source is a copy of the machine's own entry
@@ -36,11 +36,13 @@ want_group() {
     case $1 in
     run)
         wanted+=(gcc libc6-dev make libuv1-dev liblmdb-dev libcivetweb-dev libjansson-dev
-            libssl-dev libsodium-dev libisal-dev libcurl4-openssl-dev curl)
+            libssl-dev libsodium-dev libisal-dev libcurl4-openssl-dev libsystemd-dev curl)
         ;;
     test) wanted+=(libcmocka-dev libyaml-dev wrk clang-format) ;;
+    deb) wanted+=(build-essential dpkg-dev debhelper fakeroot lintian) ;;
+    monitoring) wanted+=(prometheus) ;; # for its promtool
     fuzz) wanted+=(clang libclang-rt-dev) ;;
-    *) die "unknown group $1; expected run, test or fuzz" ;;
+    *) die "unknown group $1; expected run, test, fuzz, deb or monitoring" ;;
     esac
 }
 
@@ -230,7 +232,7 @@ install_raft() {
 
 # --- all together -----------------------------------------------------------------------------
 
-[ $# -gt 0 ] || die "usage: cluster-config/deps.sh run [test] [fuzz]"
+[ $# -gt 0 ] || die "usage: cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring]"
 for group in "$@"; do
     want_group "$group"
 done

@@ -64,6 +64,7 @@ jansson.h api cluster-config
 curl/ cluster-config
 openssl/ api consensus
 isa-l statemachine
+systemd/ node
 END
 # ... and the state machine knows no thread, no network, no event loop.
 while IFS= read -r line; do

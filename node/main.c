@@ -29,6 +29,7 @@ static void usage(FILE *to)
         "  florind --config FILE            run until SIGTERM\n"
         "  florind --config FILE --format   make the data folder of a new node, once\n"
         "  florind --config FILE --check    read the config, say what is wrong, and end\n"
+        "  florind --version\n"
         "\n"
         "Logs go to standard error in logfmt. Exit codes: 0 stopped in order, 2 the command line\n"
         "or the config is wrong, 70 a fatal condition (the last line says what to do).\n",
@@ -44,15 +45,13 @@ struct arguments {
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"format", no_argument, NULL, 'f'},
-        {"check", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"format", no_argument, NULL, 'f'},
+        {"check", no_argument, NULL, 'k'},        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "c:fkh", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "c:fkhv", options, NULL)) != -1) {
         switch (c) {
         case 'c':
             a->config = optarg;
@@ -65,6 +64,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
             break;
         case 'h':
             usage(stdout);
+            exit(0);
+        case 'v':
+            puts("florind " FLORIN_VERSION);
             exit(0);
         default:
             return -1;

@@ -229,6 +229,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
     if (node_loop_start(n, fault) != 0) {
         return -1; /* the process ends: nothing is worth taking apart */
     }
+    supervisor_init(&n->supervisor, node_now_ms(n));
     n->gate = gate_new(&gate);
     if (descriptors_reserve(api_server_connections_max(config->http_threads) + OWN_DESCRIPTORS,
                             fault) != 0 ||
@@ -242,6 +243,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
            (unsigned long long)config->node_id, config->http_listen, config->peer_listen,
            (unsigned long long)machine_applied_index(n->machine),
            (unsigned long long)machine_sequence(n->machine));
+    supervisor_up(config->node_id, config->http_listen);
     *node = n;
     return 0;
 }

@@ -169,6 +169,9 @@ static void set_timer(struct node *n)
         at = checkpoint_at;
     }
     at = n->room.look_at_ms < at ? n->room.look_at_ms : at;
+    if (supervisor_deadline_ms(&n->supervisor) < at) {
+        at = supervisor_deadline_ms(&n->supervisor);
+    }
     if (n->phase == PHASE_DRAINING && at > now + DRAIN_LOOK_MS) {
         at = now + DRAIN_LOOK_MS;
     }
@@ -207,6 +210,7 @@ static void pump(struct node *n)
     }
     begin_checkpoint(n);
     genesis_advance(&n->genesis);
+    supervisor_feed(&n->supervisor, node_now_ms(n));
     end_when_drained(n);
     if (again) {
         uv_async_send(&n->wake);
@@ -239,6 +243,7 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     report(n->reporter, LEVEL_INFO, "node", "stopping", "signal=%d", number);
+    supervisor_stopping();
     n->phase = PHASE_DRAINING;
     n->drain_until_ms = node_now_ms(n) + DRAIN_MS;
     gate_close(n->gate);

@@ -14,6 +14,7 @@
 #include "node/install.h"
 #include "node/node.h"
 #include "node/room.h"
+#include "node/supervisor.h"
 
 enum node_phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_ENDED };
 
@@ -38,6 +39,7 @@ struct node {
     struct replica *replica;
     struct api_server *api;
     struct genesis genesis;
+    struct supervisor supervisor;
 
     struct checkpointer *checkpointer;
     uint8_t checkpoint_head[MACHINE_CHECK_BYTES]; /* chain head when the set was frozen */

@@ -114,12 +114,16 @@ static int audit_postings(struct audit *a, const struct record *r, struct fault 
 static int audit_rollback(const struct audit *a, const struct record *r, struct fault *fault)
 {
     struct transaction original;
+    struct id_space ids;
     int rc;
 
     if (r->type != COMMAND_ROLLBACK || r->n_postings == 0) {
         return 0;
     }
-    rc = state_transaction(a->state, r->principal, r->original, &original, fault);
+    if (state_id_space(a->state, r->principal, r->player, &ids, fault) != 0) {
+        return -1;
+    }
+    rc = state_transaction(a->state, ids, r->original, &original, fault);
     if (rc < 0) {
         return -1;
     }
@@ -205,6 +209,7 @@ static int each_of(struct audit *a, enum store_table table,
 static int audit_purse(struct audit *a, struct slice player, struct slice currency,
                        struct fault *fault)
 {
+    struct id_space ids;
     struct purse p;
     struct record r;
     struct hold h;
@@ -215,7 +220,8 @@ static int audit_purse(struct audit *a, struct slice player, struct slice curren
     }
     for (i = 0; i < p.n_holds; i++) {
         if (state_record(a->state, p.holds[i].seq, &r, fault) != 0 ||
-            state_hold(a->state, r.principal, r.id, &h, fault) != 1) {
+            state_id_space(a->state, r.principal, player, &ids, fault) != 0 ||
+            state_hold(a->state, ids, r.id, &h, fault) != 1) {
             return -1;
         }
         if (h.seq != p.holds[i].seq || h.closed_by != 0 ||
@@ -275,9 +281,15 @@ static int audit_player(struct audit *a, struct slice key, struct slice value, s
     return 0;
 }
 
+static bool belongs(const struct record *r, const struct id_space *ids)
+{
+    return slice_equal(r->principal, ids->principal) &&
+           (ids->player.len == 0 || slice_equal(r->player, ids->player));
+}
+
 /* The name of an atomic call, over the records of its items. */
-static int audit_call(const struct audit *a, struct slice principal, const struct transaction *t,
-                      struct fault *fault)
+static int audit_call(const struct audit *a, const struct id_space *ids,
+                      const struct transaction *t, struct fault *fault)
 {
     struct record r;
     uint64_t seq;
@@ -286,7 +298,7 @@ static int audit_call(const struct audit *a, struct slice principal, const struc
         if (state_record(a->state, seq, &r, fault) != 0) {
             return -1;
         }
-        if (!slice_equal(r.principal, principal)) {
+        if (!belongs(&r, ids)) {
             return wrong(fault, seq, "it is said to be part of another's transaction");
         }
     }
@@ -360,23 +372,28 @@ static int audit_round(struct audit *a, struct slice key, struct slice value, st
 static int audit_transaction(struct audit *a, struct slice key, struct slice value,
                              struct fault *fault)
 {
-    struct slice principal, id;
+    struct id_space ids, proper;
+    struct slice id;
     char place[RECORD_ID_MAX];
     struct transaction t;
     struct record r;
 
-    if (transaction_decode(key, value, &principal, &id, &t, fault) != 0) {
+    if (transaction_decode(key, value, &ids, &id, &t, fault) != 0 ||
+        state_id_space(a->state, ids.principal, slice_of("any"), &proper, fault) != 0) {
         return -1;
     }
+    if ((ids.player.len > 0) != (proper.player.len > 0)) {
+        return fault_set(fault, "audit: id %.*s is not where the ids of %.*s are unique",
+                         (int)id.len, id.base, (int)ids.principal.len, ids.principal.base);
+    }
     if (ends_with(id, slice_of("/items"))) {
-        return audit_call(a, principal, &t, fault);
+        return audit_call(a, &ids, &t, fault);
     }
     if (t.seq != 0) {
         if (state_record(a->state, t.seq, &r, fault) != 0) {
             return -1;
         }
-        if (!slice_equal(r.principal, principal) ||
-            !slice_equal(transaction_place(&r, place), id)) {
+        if (!belongs(&r, &ids) || !slice_equal(transaction_place(&r, place), id)) {
             return wrong(fault, t.seq, "the idempotency table names it for another id");
         }
         a->n_transactions++;
@@ -385,8 +402,7 @@ static int audit_transaction(struct audit *a, struct slice key, struct slice val
         if (state_record(a->state, t.rolled_by, &r, fault) != 0) {
             return -1;
         }
-        if (r.type != COMMAND_ROLLBACK || !slice_equal(r.principal, principal) ||
-            !slice_equal(r.original, id)) {
+        if (r.type != COMMAND_ROLLBACK || !belongs(&r, &ids) || !slice_equal(r.original, id)) {
             return wrong(fault, t.rolled_by, "it is said to roll back what it does not name");
         }
     }

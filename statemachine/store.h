@@ -25,12 +25,12 @@ enum store_table {
     TABLE_KEY = 3,
     TABLE_PLAYER = 4,
     TABLE_BALANCE = 5,     /* account and currency */
-    TABLE_TRANSACTION = 6, /* (principal, id): the idempotency table */
+    TABLE_TRANSACTION = 6, /* (principal, perhaps player, id): the idempotency table */
     TABLE_LEDGER = 7,      /* seq, big-endian: sealed records */
     TABLE_SESSION = 8,     /* session id */
     TABLE_TOKEN = 9,       /* token hash: whose session it is, or was */
     TABLE_ROUND = 10,      /* provider, player, round */
-    TABLE_HOLD = 11,       /* (principal, id of the withdrawal) */
+    TABLE_HOLD = 11,       /* as of the withdrawal's transaction */
     TABLE_LIMIT = 12,      /* player: its limits; what is used of them is in its balances */
     TABLE_PASSWORD = 13,   /* player */
     TABLE_COUNT = 14,
