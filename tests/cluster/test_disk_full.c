@@ -198,6 +198,21 @@ static void leader_full(struct cluster *c, struct http *http, int *number)
     printf("the leader's disk full: node %d led instead of node %d\n", now + 1, leader + 1);
 }
 
+/* Both followers': the leader has room, but each entry needs one of them. */
+static void followers_full(struct cluster *c, struct http *http, int *number)
+{
+    int leader = cluster_leader(c);
+
+    leave(c, (leader + 1) % NODES, 8 * MIB);
+    leave(c, (leader + 2) % NODES, 8 * MIB);
+    bet_until(c, http, leader, number, 503);
+    refused_everywhere(c, http, *number);
+    make_room(c, (leader + 1) % NODES);
+    bet_until(c, http, leader, number, 200);
+    make_room(c, (leader + 2) % NODES);
+    printf("both followers' disks full: writes refused until one had room\n");
+}
+
 /* A follower's: the others go on without it; whether it lives or stops, it comes back whole. */
 static void follower_full(struct cluster *c, struct http *http, int *number)
 {
@@ -262,6 +277,7 @@ int main(int argc, char **argv)
 
     all_nearly_full(&cluster, &http, &number);
     leader_full(&cluster, &http, &number);
+    followers_full(&cluster, &http, &number);
     follower_full(&cluster, &http, &number);
 
     seq = status_number(&cluster, &http, 0, "applied_seq");
@@ -276,6 +292,6 @@ int main(int argc, char **argv)
         run(&cluster, "umount '%s/node%d'", cluster.folder, i + 1);
     }
     cluster_destroy(&cluster, false);
-    printf("4 passed, 0 failed\n");
+    printf("5 passed, 0 failed\n");
     return 0;
 }
