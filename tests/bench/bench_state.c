@@ -6,6 +6,7 @@
  *
  * usage: bench_state FLORIND [PLAYERS] [TRANSACTIONS] [BETS A SECOND] [SECONDS] */
 #include <fcntl.h>
+#include <lmdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
@@ -172,13 +173,45 @@ static void make_transaction(struct bench *b, long number, unsigned *seed)
     apply(b, &c);
 }
 
+/* What the tables take of the file. The rest are free pages: a checkpoint writes each page that it
+ * changes to another place, and what it leaves is used by the ones after it. */
+static uint64_t used_bytes(struct bench *b, const char *folder)
+{
+    uint64_t pages = 2, page_bytes = 0;
+    MDB_cursor *cursor;
+    MDB_val name, record;
+    MDB_dbi unnamed, table;
+    MDB_stat stat;
+    MDB_env *env;
+    MDB_txn *txn;
+
+    if (mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, TABLE_COUNT) != 0 ||
+        mdb_env_open(env, folder, MDB_RDONLY | MDB_NOLOCK, 0600) != 0 ||
+        mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0 ||
+        mdb_dbi_open(txn, NULL, 0, &unnamed) != 0 || mdb_cursor_open(txn, unnamed, &cursor) != 0) {
+        cluster_die(&b->cluster, "can't look into %s", folder);
+    }
+    while (mdb_cursor_get(cursor, &name, &record, MDB_NEXT) == 0) {
+        char text[64];
+
+        snprintf(text, sizeof text, "%.*s", (int)name.mv_size, (const char *)name.mv_data);
+        if (mdb_dbi_open(txn, text, 0, &table) == 0 && mdb_stat(txn, table, &stat) == 0) {
+            pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+            page_bytes = stat.ms_psize;
+        }
+    }
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    return pages * page_bytes;
+}
+
 static void make_ledger(struct bench *b, const char *folder)
 {
     struct machine_options options = {.changes_bytes_soft = 128 * MIB,
                                       .changes_bytes_hard = 512 * MIB};
     uint64_t began = test_now_us();
     struct store store;
-    uint64_t index;
+    uint64_t index, used;
     unsigned seed = 1;
     long i;
 
@@ -204,11 +237,12 @@ static void make_ledger(struct bench *b, const char *folder)
     b->state_bytes = machine_copy_bytes(b->machine);
     printf("%-44s %ld players, %ld bets and wins, in %.0f s\n", "ledger made", b->players,
            b->transactions, seconds_since(began));
-    printf("%-44s %llu MiB, %.0f bytes a transaction (seq %llu)\n", "on disk",
-           (unsigned long long)b->state_bytes / MIB,
-           (double)b->state_bytes / (double)machine_sequence(b->machine),
+    used = used_bytes(b, folder);
+    printf("%-44s %llu MiB: %.0f bytes a transaction, and %llu MiB in free pages (seq %llu)\n",
+           "on disk", (unsigned long long)b->state_bytes / MIB,
+           (double)used / (double)machine_sequence(b->machine),
+           (unsigned long long)(b->state_bytes - used) / MIB,
            (unsigned long long)machine_sequence(b->machine));
-    fflush(stdout);
 }
 
 /* Has a node's log, fresh from --format, begin behind the ledger. */
@@ -320,7 +354,6 @@ static void print_figures(struct load *l, int phase, const char *name)
            name, (double)f.p50_us / 1000, (double)f.p99_us / 1000, (double)f.p999_us / 1000,
            (double)f.max_us / 1000, (unsigned long long)f.count, (unsigned long long)f.late,
            (unsigned long long)f.not_200);
-    fflush(stdout);
 }
 
 /* Keeps the load on until `n` more checkpoints have begun and ended on both nodes. */
@@ -367,7 +400,6 @@ static void bring_in(struct bench *b)
     printf("%-44s %.1f s for %llu MiB: %.0f MB/s, until it has all that was there\n",
            "an empty node brought in", took, (unsigned long long)st.st_size / MIB,
            (double)st.st_size / 1e6 / took);
-    fflush(stdout);
 }
 
 static double start_until_ready(struct bench *b, int i, bool cold)
@@ -439,6 +471,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_state: nothing to do\n");
         return 2;
     }
+    setlinebuf(stdout);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     http_init(&b.http);
     bytes_init(&b.command);
