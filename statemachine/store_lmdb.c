@@ -187,25 +187,15 @@ static int lmdb_seek(void *impl, enum store_table table, struct slice key, struc
     return rc == 0 || check_before(s, table, key, MDB_PREV, fault) == 0 ? 1 : -1;
 }
 
+/* As a search for the first key from this one on: a key that is not there is proven so in the same
+ * descent. */
 static int lmdb_get(void *impl, enum store_table table, struct slice key, struct slice *value,
                     struct fault *fault)
 {
-    struct store_lmdb *s = impl;
     struct slice found;
-    MDB_val k = value_of(key), v;
-    int rc = mdb_get(s->read, s->dbis[table], &k, &v);
+    int rc = lmdb_seek(impl, table, key, &found, value, fault);
 
-    if (rc == 0) {
-        return take(s, table, k, v, value, fault) == 0 ? 1 : -1;
-    }
-    if (rc != MDB_NOTFOUND) {
-        return store_lmdb_fault(s, "read", rc, fault);
-    }
-    rc = lmdb_seek(s, table, key, &found, value, fault);
-    if (rc == 1 && slice_equal(found, key)) {
-        return damage(s, table, "a record is there and can't be found", fault);
-    }
-    return rc < 0 ? -1 : 0;
+    return rc == 1 ? slice_equal(found, key) : rc;
 }
 
 static int put(struct store_lmdb *s, MDB_txn *txn, const struct store_write *w)
