@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -270,7 +271,13 @@ static int lmdb_copy(void *impl, int fd, struct fault *fault)
 {
     struct store_lmdb *s = impl;
     int rc = mdb_env_copyfd2(s->env, fd, 0);
+    MDB_envinfo info;
 
+    /* All of the file counts as this process's memory now. The system would take it back when it
+     * needs to; whoever watches the process need not be frightened until then. */
+    if (mdb_env_info(s->env, &info) == 0) {
+        (void)madvise(info.me_mapaddr, info.me_mapsize, MADV_DONTNEED);
+    }
     return rc == 0 ? 0 : store_lmdb_fault(s, "copy", rc, fault);
 }
 
