@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "cluster-config/pki.h"
 #include "cluster-config/value.h"
 
 enum option_id {
@@ -34,16 +35,18 @@ enum option_id {
     OPTION_CREDENTIAL_FILE,
     OPTION_PLAYER,
     OPTION_IDS_SCOPE,
+    OPTION_FORCE,
+    OPTION_DAYS,
 };
 
-#define BIT(option) (1u << (option))
+#define BIT(option) (UINT64_C(1) << (option))
 #define PLAY        (BIT(OPTION_ROUND) | BIT(OPTION_GAME) | BIT(OPTION_SESSION))
 
 struct command_entry {
     const char *first, *second; /* second is NULL for a command of one word */
     const char *usage;
     int min_args, max_args;
-    unsigned options;
+    uint64_t options;
     enum ctl_role role;
     ctl_command_fn *run;
     const char *help;
@@ -90,6 +93,15 @@ static const struct command_entry commands[] = {
      BIT(OPTION_CREDENTIAL_FILE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_key_add,
      "ROLE: provider, gateway, platform, operator, auditor; a new secret is shown once,\n"
      "      or KEYID.SECRET is taken from FILE"},
+    {"pki", "init", "DIR CLUSTER_ID [--force]", 2, 2, BIT(OPTION_FORCE), CTL_NOBODY, ctl_pki_init,
+     "an authority for the cluster's links; DIR/ca.key belongs on no node"},
+    {"pki", "issue", "DIR NODE_ID|NAME HOST... [--days N] [--force]", 3, 2 + PKI_HOSTS_MAX,
+     BIT(OPTION_DAYS) | BIT(OPTION_FORCE), CTL_NOBODY, ctl_pki_issue,
+     "a node's certificate and key, or, with a NAME, one for an HTTPS server"},
+    {"pki", "renew", "DIR NAME [--days N]", 2, 2, BIT(OPTION_DAYS), CTL_NOBODY, ctl_pki_renew,
+     "the same names, a new key, from today on; NAME is such as node-1"},
+    {"pki", "show", "FILE", 1, 1, 0, CTL_NOBODY, ctl_pki_show,
+     "what a certificate says, and how long it holds"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -116,6 +128,8 @@ static const struct option long_options[] = {
     {"credential-file", required_argument, NULL, OPTION_CREDENTIAL_FILE},
     {"player", required_argument, NULL, OPTION_PLAYER},
     {"ids-scope", required_argument, NULL, OPTION_IDS_SCOPE},
+    {"force", no_argument, NULL, OPTION_FORCE},
+    {"days", required_argument, NULL, OPTION_DAYS},
     {NULL, 0, NULL, 0},
 };
 
@@ -195,6 +209,8 @@ static const char **text_option(struct ctl_options *o, int id)
         return &o->player;
     case OPTION_IDS_SCOPE:
         return &o->ids_scope;
+    case OPTION_DAYS:
+        return &o->days;
     default:
         return NULL;
     }
@@ -211,6 +227,8 @@ static bool *flag_option(struct ctl_options *o, int id)
         return &o->verify;
     case OPTION_IF_MISSING:
         return &o->if_missing;
+    case OPTION_FORCE:
+        return &o->force;
     default:
         return NULL;
     }
@@ -270,8 +288,12 @@ static bool plain(int argc, char **argv)
 
 static int run(struct ctl *ctl, const struct command_entry *c, char **args, int n_args)
 {
-    int rc = ctl_endpoints_resolve(ctl);
+    int rc;
 
+    if (c->role == CTL_NOBODY) {
+        return c->run(ctl, args, n_args);
+    }
+    rc = ctl_endpoints_resolve(ctl);
     if (rc == CTL_OK) {
         rc = ctl_key_resolve(ctl, c->role);
     }
@@ -289,7 +311,7 @@ static int run(struct ctl *ctl, const struct command_entry *c, char **args, int 
 int main(int argc, char **argv)
 {
     struct ctl ctl = {.options.timeout_ms = 10000};
-    unsigned given = 0;
+    uint64_t given = 0;
     int id;
 
     if (!plain(argc, argv)) {

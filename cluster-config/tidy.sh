@@ -62,7 +62,7 @@ msgpack statemachine api
 civetweb.h api
 jansson.h api cluster-config
 curl/ cluster-config
-openssl/ api consensus
+openssl/ api consensus cluster-config
 isa-l statemachine
 systemd/ node
 END

@@ -108,8 +108,17 @@ static int open_machine(struct node *n, struct fault *fault)
     return 0;
 }
 
+bool node_tls_files(const struct node *n, struct tls_files *files)
+{
+    *files = (struct tls_files){.certificate = n->config.peer_certificate_file,
+                                .key = n->config.peer_key_file,
+                                .authority = n->config.peer_authority_file};
+    return files->certificate[0] != '\0';
+}
+
 static int open_links(struct node *n, struct fault *fault)
 {
+    struct tls_files files;
     struct peer_options options = {
         .loop = &n->loop,
         .node_id = n->config.node_id,
@@ -128,6 +137,7 @@ static int open_links(struct node *n, struct fault *fault)
         return -1;
     }
     options.secret = secret;
+    options.tls = node_tls_files(n, &files) ? &files : NULL;
     rv = peer_links_open(&n->links, &options, fault);
     sodium_memzero(secret, sizeof secret);
     return rv;
@@ -290,6 +300,7 @@ static void close_loop(struct node *n)
     uv_close((uv_handle_t *)&n->after_poll, NULL);
     uv_close((uv_handle_t *)&n->sigterm, NULL);
     uv_close((uv_handle_t *)&n->sigint, NULL);
+    uv_close((uv_handle_t *)&n->sighup, NULL);
     uv_run(&n->loop, UV_RUN_DEFAULT);
     uv_loop_close(&n->loop);
 }

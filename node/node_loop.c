@@ -253,20 +253,46 @@ static void on_signal(uv_signal_t *handle, int number)
     n->pump_wanted = true;
 }
 
+/* SIGHUP: read the certificates again. What does not fit is said, and the old ones stay. */
+static void on_reload(uv_signal_t *handle, int number)
+{
+    struct node *n = handle->data;
+    struct tls_files files;
+    struct fault fault;
+
+    (void)number;
+    if (n->phase == PHASE_ENDED || n->links == NULL) {
+        return;
+    }
+    if (!node_tls_files(n, &files)) {
+        report(n->reporter, LEVEL_INFO, "node", "nothing to read again: links have no TLS", "%s",
+               "");
+    } else if (peer_links_reload(n->links, &files, &fault) != 0) {
+        report(n->reporter, LEVEL_ERROR, "node", "the new certificates are refused, the old stay",
+               "why=\"%s\"", fault.text);
+    } else {
+        report(n->reporter, LEVEL_INFO, "node", "the certificates were read again",
+               "days_left=%lld", (long long)(peer_links_valid_s(n->links) / 86400));
+    }
+}
+
 int node_loop_start(struct node *n, struct fault *fault)
 {
     int rv;
 
-    n->wake.data = n->timer.data = n->after_poll.data = n->sigterm.data = n->sigint.data = n;
+    n->wake.data = n->timer.data = n->after_poll.data = n->sigterm.data = n->sigint.data =
+        n->sighup.data = n;
     if ((rv = uv_loop_init(&n->loop)) != 0 ||
         (rv = uv_async_init(&n->loop, &n->wake, on_wake)) != 0 ||
         (rv = uv_timer_init(&n->loop, &n->timer)) != 0 ||
         (rv = uv_check_init(&n->loop, &n->after_poll)) != 0 ||
         (rv = uv_signal_init(&n->loop, &n->sigterm)) != 0 ||
         (rv = uv_signal_init(&n->loop, &n->sigint)) != 0 ||
+        (rv = uv_signal_init(&n->loop, &n->sighup)) != 0 ||
         (rv = uv_check_start(&n->after_poll, on_after_poll)) != 0 ||
         (rv = uv_signal_start(&n->sigterm, on_signal, SIGTERM)) != 0 ||
-        (rv = uv_signal_start(&n->sigint, on_signal, SIGINT)) != 0) {
+        (rv = uv_signal_start(&n->sigint, on_signal, SIGINT)) != 0 ||
+        (rv = uv_signal_start(&n->sighup, on_reload, SIGHUP)) != 0) {
         return fault_set(fault, "can't start the event loop: %s", uv_strerror(rv));
     }
     n->pump_wanted = true;

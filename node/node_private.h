@@ -27,7 +27,7 @@ struct node {
     uv_async_t wake;       /* tickets wait, the log or a checkpoint is written */
     uv_timer_t timer;      /* when the replica wants to be called next */
     uv_check_t after_poll; /* one pump for all that one turn of the loop brought */
-    uv_signal_t sigterm, sigint;
+    uv_signal_t sigterm, sigint, sighup;
     bool pump_wanted;
 
     struct disk disk;
@@ -60,6 +60,9 @@ struct node {
 /* node.c: a machine on the LMDB in `folder`. */
 int node_open_machine_in(struct node *n, const char *folder, struct machine **machine,
                          struct fault *fault);
+
+/* node.c: the files that the config names for TLS between nodes; false: none. */
+bool node_tls_files(const struct node *n, struct tls_files *files);
 
 /* node_loop.c */
 int node_loop_start(struct node *n, struct fault *fault);
