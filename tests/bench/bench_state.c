@@ -43,6 +43,7 @@ struct bench {
     struct fault fault;
 
     uint64_t state_bytes;
+    uint64_t pause_us; /* the longest that a checkpoint's begin or end kept the loop's thread */
 };
 
 static double seconds_since(uint64_t began_us)
@@ -68,14 +69,34 @@ static void *write_frozen(void *argument)
     return NULL;
 }
 
+static void note_pause(struct bench *b, uint64_t began_us)
+{
+    uint64_t took_us = test_now_us() - began_us;
+
+    b->pause_us = took_us > b->pause_us ? took_us : b->pause_us;
+}
+
 static void end_checkpoint(struct bench *b)
 {
-    uint64_t index;
+    uint64_t index, began;
 
     if (b->checkpointing) {
         pthread_join(b->checkpointer, NULL);
         b->checkpointing = false;
+        began = test_now_us();
         must(b, machine_checkpoint_end(b->machine, &index, &b->fault));
+        note_pause(b, began);
+    }
+}
+
+static void begin_checkpoint(struct bench *b)
+{
+    uint64_t began = test_now_us();
+
+    if (machine_checkpoint_begin(b->machine)) {
+        note_pause(b, began);
+        b->written = false;
+        b->checkpointing = pthread_create(&b->checkpointer, NULL, write_frozen, b) == 0;
     }
 }
 
@@ -86,10 +107,8 @@ static void end_entry(struct bench *b)
     if (b->checkpointing && (b->written || !machine_ready(b->machine))) {
         end_checkpoint(b);
     }
-    if (!b->checkpointing && machine_checkpoint_wanted(b->machine) &&
-        machine_checkpoint_begin(b->machine)) {
-        b->written = false;
-        b->checkpointing = pthread_create(&b->checkpointer, NULL, write_frozen, b) == 0;
+    if (!b->checkpointing && machine_checkpoint_wanted(b->machine)) {
+        begin_checkpoint(b);
     }
 }
 
@@ -237,6 +256,8 @@ static void make_ledger(struct bench *b, const char *folder)
     b->state_bytes = machine_copy_bytes(b->machine);
     printf("%-44s %ld players, %ld bets and wins, in %.0f s\n", "ledger made", b->players,
            b->transactions, seconds_since(began));
+    printf("%-44s %.1f ms: begin or end of one of 128 MiB, on the loop's thread\n",
+           "longest pause for a checkpoint", (double)b->pause_us / 1000);
     used = used_bytes(b, folder);
     printf("%-44s %llu MiB: %.0f bytes a transaction, and %llu MiB in free pages (seq %llu)\n",
            "on disk", (unsigned long long)b->state_bytes / MIB,
