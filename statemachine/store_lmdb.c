@@ -270,12 +270,16 @@ static int lmdb_renew(void *impl, struct fault *fault)
 static int lmdb_copy(void *impl, int fd, struct fault *fault)
 {
     struct store_lmdb *s = impl;
-    int rc = mdb_env_copyfd2(s->env, fd, 0);
     MDB_envinfo info;
+    int rc = mdb_env_info(s->env, &info);
 
-    /* All of the file counts as this process's memory now. The system would take it back when it
-     * needs to; whoever watches the process need not be frightened until then. */
-    if (mdb_env_info(s->env, &info) == 0) {
+    if (rc == 0) {
+        /* Page by page (MDB_NORDAHEAD) a file that is not in memory would take far too long. */
+        (void)madvise(info.me_mapaddr, info.me_mapsize, MADV_SEQUENTIAL);
+        rc = mdb_env_copyfd2(s->env, fd, 0);
+        (void)madvise(info.me_mapaddr, info.me_mapsize, MADV_RANDOM);
+        /* All of the file counts as this process's memory now. The system would take it back when
+         * it needs to; whoever watches the process need not be frightened until then. */
         (void)madvise(info.me_mapaddr, info.me_mapsize, MADV_DONTNEED);
     }
     return rc == 0 ? 0 : store_lmdb_fault(s, "copy", rc, fault);
