@@ -16,7 +16,7 @@
 
 #include "tests/unit/ledger_fixture.h"
 
-enum { RECORDS = 3000, FLIPS = 250, MAP_BYTES = 64 << 20, PAGE = 4096, META_PAGES = 2 };
+enum { RECORDS = 3000, FLIPS = 150, MAP_BYTES = 64 << 20, PAGE = 4096, META_PAGES = 2 };
 enum { ANSWERED = 0, REFUSED = 3, WRONG = 4 };
 
 struct world {
@@ -200,7 +200,7 @@ static void test_each_byte_of_a_page(void **state)
 
     assert_non_null(record);
     page = (size_t)((const uint8_t *)record - w->file) / PAGE * PAGE;
-    for (i = page; i < page + PAGE; i += 11) {
+    for (i = page; i < page + PAGE; i += 17) {
         w->file[i] ^= (uint8_t)(1 << (i % 8));
         put_file(w, w->bytes);
         if (look_apart(w) == WRONG) {
