@@ -13,6 +13,7 @@
 #include "api/metrics.h"
 #include "api/passwords.h"
 #include "api/streams.h"
+#include "api/vault.h"
 #include "api/writer.h"
 #include "statemachine/report.h"
 
@@ -28,6 +29,7 @@ struct api {
     struct passwords *passwords;
     struct reporter *reporter;
     unsigned deadline_ms; /* how long a call may wait, unless the client wants less */
+    struct vault vault;   /* all NULL: this server has none */
     /* What the secrets of hmac keys are sealed with (BOX_KEY_BYTES); NULL: none can be made. */
     const uint8_t *box_key;
 };
@@ -87,6 +89,7 @@ struct exchange {
      * until the client is gone or the node stops, and the connection is closed after it. */
     void (*stream)(struct exchange *x, const struct sink *sink);
     uint64_t stream_from;
+    struct vault_backup *backup; /* ... or what it sends */
 };
 
 /* Starts the answer's body anew in *out. */

@@ -93,6 +93,16 @@ static const struct command_entry commands[] = {
      BIT(OPTION_CREDENTIAL_FILE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_key_add,
      "ROLE: provider, gateway, platform, operator, auditor; a new secret is shown once,\n"
      "      or KEYID.SECRET is taken from FILE"},
+    {"backup", NULL, "FILE [--force] [--stale]", 1, 1, BIT(OPTION_FORCE) | BIT(OPTION_STALE),
+     CTL_OPERATOR, ctl_backup,
+     "the whole ledger, as of now, into FILE; --stale: what the node has, without a majority"},
+    {"verify", NULL, "[FILE] [--stale]", 0, 1, BIT(OPTION_STALE), CTL_OPERATOR, ctl_verify,
+     "audit the backup FILE, here; or, without one, have a node audit what it has"},
+    {"restore", NULL, "FILE --config NODE.conf [--config NODE.conf]...", 0, 0, 0, CTL_NOBODY, NULL,
+     "make the data folders of a new cluster's nodes from the backup FILE; offline"},
+    {"recover", NULL, "--config NODE.conf [--other NODE:TERM/INDEX] ...", 0, 0, 0, CTL_NOBODY, NULL,
+     "at a survivor of a cluster that lost its majority: say what is there; with\n"
+     "      --cluster-id NAME --yes, make it the first node of a new cluster; offline"},
     {"pki", "init", "DIR CLUSTER_ID [--force]", 2, 2, BIT(OPTION_FORCE), CTL_NOBODY, ctl_pki_init,
      "an authority for the cluster's links; DIR/ca.key belongs on no node"},
     {"pki", "issue", "DIR NODE_ID|NAME HOST... [--days N] [--force]", 3, 2 + PKI_HOSTS_MAX,
@@ -290,7 +300,8 @@ static int run(struct ctl *ctl, const struct command_entry *c, char **args, int 
 {
     int rc;
 
-    if (c->role == CTL_NOBODY) {
+    if (c->role == CTL_NOBODY ||
+        (c->run == ctl_verify && n_args == 1)) { /* a file is verified here */
         return c->run(ctl, args, n_args);
     }
     rc = ctl_endpoints_resolve(ctl);
@@ -317,6 +328,9 @@ int main(int argc, char **argv)
     if (!plain(argc, argv)) {
         return ctl_fail(CTL_USAGE, "an argument holds bytes that are not plain ASCII");
     }
+    if (ctl_is_offline(argc, argv)) {
+        return ctl_offline(argc, argv);
+    }
     while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         if (id == OPTION_HELP || id == 'h') {
             help();
@@ -334,7 +348,7 @@ int main(int argc, char **argv)
     char **words = argv + optind;
     int n = argc - optind;
     const struct command_entry *c = find(words, n);
-    if (c == NULL) {
+    if (c == NULL || c->run == NULL) { /* the latter come first, or not at all */
         return ctl_fail(CTL_USAGE, "%s%s; `florinctl --help` lists the commands",
                         n == 0 ? "no command" : "unknown command ", n == 0 ? "" : words[0]);
     }

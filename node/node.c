@@ -104,6 +104,7 @@ static int open_machine(struct node *n, struct fault *fault)
         return -1;
     }
     n->checkpointer = checkpointer_new(node_wake, n);
+    vault_open(n->vault, n->machine);
     n->checkpoint_at_ms = node_now_ms(n);
     return 0;
 }
@@ -192,6 +193,7 @@ static int open_replica(struct node *n, struct fault *fault)
 
 static int open_api(struct node *n, struct fault *fault)
 {
+    struct vault vault;
     struct api_server_options options = {
         .listen = n->config.http_listen,
         .num_threads = n->config.http_threads,
@@ -199,6 +201,7 @@ static int open_api(struct node *n, struct fault *fault)
         .keep_alive_timeout_ms = n->config.http_keep_alive_timeout_ms,
         .deadline_ms = n->config.request_timeout_ms,
         .gate = n->gate,
+        .vault = &vault,
         .reporter = n->reporter,
     };
     uint8_t box_key[CLUSTER_SECRET_BYTES];
@@ -210,6 +213,7 @@ static int open_api(struct node *n, struct fault *fault)
         }
         options.box_key = box_key;
     }
+    vault_bind(n->vault, &vault);
     rv = api_server_start(&n->api, &options, fault);
     sodium_memzero(box_key, sizeof box_key);
     return rv;
@@ -228,10 +232,13 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
         .context = n,
     };
 
+    struct vault_options vault = {.node_id = config->node_id, .wake = node_wake, .context = n};
+
     *node = NULL;
     if (n == NULL) {
         return fault_set(fault, "out of memory");
     }
+    vault.cluster_id = n->config.cluster_id;
     n->config = *config;
     n->reporter = reporter;
     signal(SIGPIPE, SIG_IGN);
@@ -241,6 +248,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
     }
     supervisor_init(&n->supervisor, node_now_ms(n));
     n->gate = gate_new(&gate);
+    n->vault = vault_new(&vault);
     if (descriptors_reserve(api_server_connections_max(config->http_threads) + OWN_DESCRIPTORS,
                             fault) != 0 ||
         genesis_init(&n->genesis, config->operator_key_file, n->gate, reporter, fault) != 0 ||
@@ -312,7 +320,9 @@ void node_close(struct node *n)
 
     genesis_release(&n->genesis);
     replica_close(n->replica); /* answers every ticket, so that no worker waits any more */
+    vault_close(n->vault);     /* whoever takes a backup or audits is to leave ... */
     api_server_stop(n->api);
+    vault_close(n->vault);       /* ... and has left */
     writer_close(n->writer, &w); /* what was queued is durable now */
     while (w != NULL) {
         struct storage_write *next = w->next;
@@ -325,6 +335,7 @@ void node_close(struct node *n)
     log_close(n->log);
     n->disk.release(n->disk.impl);
     bytes_release(&n->install_manifest);
+    vault_free(n->vault);
     gate_free(n->gate);
     report(n->reporter, LEVEL_INFO, "node", "stopped", "seq=%llu", (unsigned long long)seq);
     free(n);

@@ -87,12 +87,18 @@ void node_more_status(void *node, struct cluster_status *status)
 static void begin_checkpoint(struct node *n)
 {
     uint64_t now = node_now_ms(n);
-    bool due = now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
+    bool asked = vault_wants_checkpoint(n->vault);
+    bool due = asked || now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
 
     if (n->install_ready || checkpointer_busy(n->checkpointer) || !room_for_checkpoint(n) ||
-        (!due && !machine_checkpoint_wanted(n->machine)) || !machine_checkpoint_begin(n->machine)) {
+        (!due && !machine_checkpoint_wanted(n->machine))) {
         return;
     }
+    if (!machine_checkpoint_begin(n->machine)) {
+        vault_checkpoint_begun(n->vault, true);
+        return;
+    }
+    vault_checkpoint_begun(n->vault, false);
     machine_head(n->machine, n->checkpoint_head);
     n->checkpoint_at_ms = now;
     FAILPOINT("checkpoint: frozen");
@@ -123,6 +129,7 @@ static void end_checkpoint(struct node *n)
     FAILPOINT("checkpoint: manifest on its way");
     room_checkpoint(n, NULL);
     install_settled(n);
+    vault_checkpoint_ended(n->vault);
     n->checkpoints++;
     n->checkpoint_last_us = us;
     n->checkpoint_total_us += us;
@@ -209,6 +216,7 @@ static void pump(struct node *n)
         node_fatal(n, &fault);
     }
     begin_checkpoint(n);
+    vault_look(n->vault);
     genesis_advance(&n->genesis);
     supervisor_feed(&n->supervisor, node_now_ms(n));
     end_when_drained(n);

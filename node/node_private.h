@@ -15,6 +15,7 @@
 #include "node/node.h"
 #include "node/room.h"
 #include "node/supervisor.h"
+#include "node/vault.h"
 
 enum node_phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_ENDED };
 
@@ -46,6 +47,7 @@ struct node {
     uint64_t checkpoint_at_ms;                    /* when the last one began */
     uint64_t checkpoints, checkpoint_last_us, checkpoint_total_us;
 
+    struct node_vault *vault; /* lets workers look at the machine */
     struct room room;
 
     struct copy *copy;  /* of the state, from or to a peer */

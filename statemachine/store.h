@@ -64,6 +64,12 @@ struct store {
     /* About how many bytes that is. Loop thread. */
     uint64_t (*bytes)(void *impl);
 
+    /* Any thread, also beside a commit: a store of its own that shows the last commit as of now,
+     * whatever is committed after it. Only get, seek, copy and close work; it belongs to one thread
+     * and is closed before this one. While it is open nothing that it shows is given back to the
+     * disk, so the file grows: not for long. May be NULL where nobody looks. */
+    int (*view)(void *impl, struct store *view, struct fault *fault);
+
     /* Loop thread: see the newest commit from now on. */
     int (*renew)(void *impl, struct fault *fault);
 
@@ -79,5 +85,10 @@ int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, s
 void store_lmdb_on_damage(struct store *store,
                           void (*on_damage)(void *context, const struct fault *fault),
                           void *context);
+
+/* Opens one file that `copy` has written, or the `data.mdb` of a folder that no process has open,
+ * to read only: get, seek, copy and close work. Nothing is changed or left beside the file, and
+ * what stands behind the state in it is not looked at. */
+int store_lmdb_open_file(struct store *store, const char *path, struct fault *fault);
 
 #endif

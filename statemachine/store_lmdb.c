@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -74,9 +73,9 @@ int store_lmdb_damage(const struct store_lmdb *s, const char *what, const char *
                       struct fault *fault)
 {
     return fault_set(fault,
-                     "%s/data.mdb is damaged (%s: %s): rebuild this node from the others: remove "
+                     "%s is damaged (%s: %s): rebuild this node from the others: remove "
                      "it, add a new node id, see docs/operations.md; or restore a backup",
-                     s->folder, what, how);
+                     s->file, what, how);
 }
 
 static MDB_val value_of(struct slice s)
@@ -165,8 +164,11 @@ static int lmdb_seek(void *impl, enum store_table table, struct slice key, struc
 {
     struct store_lmdb *s = impl;
     MDB_val k = value_of(key), v;
-    int rc = bind_cursor(s, table);
+    int rc = s->absent[table] ? 0 : bind_cursor(s, table);
 
+    if (s->absent[table]) {
+        return 0;
+    }
     if (rc == 0) {
         /* LMDB knows no empty key: the first of all is asked for by another name. */
         rc = mdb_cursor_get(s->cursors[table], &k, &v, key.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
@@ -270,18 +272,8 @@ static int lmdb_renew(void *impl, struct fault *fault)
 static int lmdb_copy(void *impl, int fd, struct fault *fault)
 {
     struct store_lmdb *s = impl;
-    MDB_envinfo info;
-    int rc = mdb_env_info(s->env, &info);
+    int rc = mdb_env_copyfd2(s->env, fd, 0);
 
-    if (rc == 0) {
-        /* Page by page (MDB_NORDAHEAD) a file that is not in memory would take far too long. */
-        (void)madvise(info.me_mapaddr, info.me_mapsize, MADV_SEQUENTIAL);
-        rc = mdb_env_copyfd2(s->env, fd, 0);
-        (void)madvise(info.me_mapaddr, info.me_mapsize, MADV_RANDOM);
-        /* All of the file counts as this process's memory now. The system would take it back when
-         * it needs to; whoever watches the process need not be frightened until then. */
-        (void)madvise(info.me_mapaddr, info.me_mapsize, MADV_DONTNEED);
-    }
     return rc == 0 ? 0 : store_lmdb_fault(s, "copy", rc, fault);
 }
 
@@ -308,8 +300,47 @@ static void lmdb_close(void *impl)
         }
     }
     mdb_txn_abort(s->read);
-    mdb_env_close(s->env);
+    if (!s->borrowed) {
+        mdb_env_close(s->env);
+    }
     free(s);
+}
+
+void store_lmdb_bind_reads(struct store_lmdb *s, struct store *store)
+{
+    *store = (struct store){
+        .impl = s,
+        .get = lmdb_get,
+        .seek = lmdb_seek,
+        .copy = lmdb_copy,
+        .bytes = lmdb_bytes,
+        .close = lmdb_close,
+    };
+}
+
+static int lmdb_view(void *impl, struct store *view, struct fault *fault)
+{
+    const struct store_lmdb *s = impl;
+    struct store_lmdb *v = calloc(1, sizeof *v);
+    int rc;
+
+    if (v == NULL) {
+        return fault_set(fault, "store %s: out of memory", s->folder);
+    }
+    v->env = s->env;
+    memcpy(v->dbis, s->dbis, sizeof v->dbis);
+    v->map_bytes = s->map_bytes;
+    memcpy(v->folder, s->folder, sizeof v->folder);
+    memcpy(v->file, s->file, sizeof v->file);
+    v->borrowed = true;
+    rc = mdb_txn_begin(v->env, NULL, MDB_RDONLY, &v->read);
+    if (rc != 0) {
+        store_lmdb_fault(v, "begin a view", rc, fault);
+        free(v);
+        return -1;
+    }
+    store_lmdb_bind_reads(v, view);
+    return 0;
 }
 
 void store_lmdb_bind(struct store_lmdb *s, struct store *store)
@@ -321,6 +352,7 @@ void store_lmdb_bind(struct store_lmdb *s, struct store *store)
         .commit = lmdb_commit,
         .copy = lmdb_copy,
         .bytes = lmdb_bytes,
+        .view = lmdb_view,
         .renew = lmdb_renew,
         .close = lmdb_close,
     };

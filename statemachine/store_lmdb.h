@@ -1,4 +1,5 @@
-/* The inside of the LMDB store, shared by store_lmdb.c (reads, commits) and store_lmdb_open.c. */
+/* The inside of the LMDB store, shared by store_lmdb.c (reads, commits),
+ * store_lmdb_open.c and store_lmdb_file.c (one file, to read only). */
 #ifndef FLORIN_STORE_LMDB_H
 #define FLORIN_STORE_LMDB_H
 
@@ -17,7 +18,10 @@ struct store_lmdb {
     MDB_cursor *cursors[TABLE_COUNT]; /* made when first needed; bound to `read` */
     bool stale[TABLE_COUNT];          /* the cursor is from before the last renew */
     size_t map_bytes;
-    char folder[256]; /* for messages */
+    bool absent[TABLE_COUNT]; /* a file of before this table was thought of */
+    bool borrowed;            /* a view: the environment is another's */
+    char folder[256];         /* these two for messages */
+    char file[272];
     void (*on_damage)(void *context, const struct fault *fault);
     void *context;
 };
@@ -34,6 +38,8 @@ int store_lmdb_damage(const struct store_lmdb *s, const char *what, const char *
  * too (never while anybody commits). 0, or LMDB's or the system's error. */
 int store_lmdb_fit(struct store_lmdb *s, bool cut);
 
+/* The functions of the store; or only those that read. */
+void store_lmdb_bind_reads(struct store_lmdb *s, struct store *store);
 void store_lmdb_bind(struct store_lmdb *s, struct store *store);
 
 #endif

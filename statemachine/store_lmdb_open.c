@@ -252,6 +252,7 @@ int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, s
         return fault_set(fault, "store %s: out of memory", folder);
     }
     snprintf(s->folder, sizeof s->folder, "%s", folder);
+    snprintf(s->file, sizeof s->file, "%s/data.mdb", s->folder);
     s->map_bytes = map_bytes;
     rc = mdb_env_create(&s->env);
     if (rc != 0) {
