@@ -164,11 +164,12 @@ static int lmdb_seek(void *impl, enum store_table table, struct slice key, struc
 {
     struct store_lmdb *s = impl;
     MDB_val k = value_of(key), v;
-    int rc = s->absent[table] ? 0 : bind_cursor(s, table);
+    int rc;
 
     if (s->absent[table]) {
         return 0;
     }
+    rc = bind_cursor(s, table);
     if (rc == 0) {
         /* LMDB knows no empty key: the first of all is asked for by another name. */
         rc = mdb_cursor_get(s->cursors[table], &k, &v, key.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
