@@ -73,13 +73,14 @@ CLUSTER_TESTS   := $(call programs,tests/cluster/test_*.c)
 CLUSTER_PARTS   := $(filter-out $(CLUSTER_TESTS:=.o),$(call objects,tests/cluster))
 CLUSTER_SCRIPTS := $(wildcard tests/cluster/test_*.sh)
 BENCHES         := $(call programs,tests/bench/bench_*.c)
+FAILPOINTS      := $(BUILD)/failpoints/tests/failpoints/failpoints
 FUZZ_TARGETS    := $(call programs,tests/fuzz/fuzz_*.c)
 SIM             := $(BUILD)/tests/sim/sim
 SCENARIOS       := $(BUILD)/tests/scenarios/runner
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test failpoints bench-state fuzz fuzz-programs fuzz-regress bench chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -131,7 +132,7 @@ $(MODEL): $(call objects,tests/model) $(ROOMS_ARCHIVE)
 $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+$(BUILD)/tests/failpoints/failpoints $(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # A fuzz target with a small main that feeds it files, for any compiler ...
@@ -230,6 +231,7 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
+	@$(MAKE) --no-print-directory failpoints
 	@echo "check: all suites passed"
 
 tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
@@ -278,6 +280,12 @@ cluster-test: $(BINARIES) $(CLUSTER_TESTS) ## real nodes, killed and restarted
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
 
+failpoints: $(BUILD)/florinctl ## a real node killed at every step of checkpoints and copies: POINT=
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/failpoints DEFINES=-DFLORIN_FAILPOINTS \
+	    $(BUILD)/failpoints/florind $(FAILPOINTS)
+	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh failpoints \
+	    "$(FAILPOINTS) $(BUILD)/failpoints/florind $(BUILD)/florinctl $(POINT)"
+
 TIME ?= 60
 FUZZ_JOBS ?= $(JOBS)
 
@@ -298,8 +306,11 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
 	@set -e; for b in $(sort $(BENCHES)); do \
 	    echo "== $${b##*/}"; \
-	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *) $$b;; esac; \
+	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
 	done
+
+bench-state: $(BINARIES) $(BUILD)/tests/bench/bench_state ## a large ledger: disk, memory, start, stalls: N=players T=transactions
+	@$(BUILD)/tests/bench/bench_state $(BUILD)/florind $(or $(N),1000000) $(or $(T),10000000)
 
 # SUITE=bookworm or trixie
 chroot-test: ## `make up` in a bare chroot of SUITE=bookworm|trixie (as root)

@@ -20,6 +20,8 @@ static int refused(const struct ticket *t, enum ticket_result result, struct pro
         return problem_set(problem, PROBLEM_INTERNAL, "The ledger did not understand the node.");
     case RESULT_REFUSED:
         return problem_set(problem, PROBLEM_TRANSFER_REFUSED, "%s", "");
+    case RESULT_NO_ROOM:
+        return problem_set(problem, PROBLEM_NO_ROOM, "%s", "");
     }
     return problem_set(problem, PROBLEM_INTERNAL, "%s", "");
 }

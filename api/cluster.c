@@ -65,6 +65,17 @@ static void write_members(struct writer *w, const struct cluster_status *s)
     writer_close_list(w);
 }
 
+static void write_disk(struct writer *w, const struct cluster_status *s)
+{
+    writer_key(w, "disk");
+    writer_open_map(w);
+    writer_put_u64(w, "free_bytes", s->disk_free_bytes);
+    writer_put_u64(w, "reserve_bytes", s->disk_reserve_bytes);
+    writer_put_bool(w, "short", s->short_of_room);
+    writer_put_bool(w, "writes_refused", s->no_room);
+    writer_close_map(w);
+}
+
 int handle_cluster(struct exchange *x)
 {
     struct cluster_status s;
@@ -93,6 +104,7 @@ int handle_cluster(struct exchange *x)
     writer_put_u64(w, "applied_seq", s.applied_seq);
     writer_put_string(w, "clock", clock);
     write_members(w, &s);
+    write_disk(w, &s);
     writer_close_map(w);
     return 0;
 }

@@ -33,6 +33,8 @@ static const struct kind kinds[] = {
     [PROBLEM_UNAVAILABLE] = {503, 1, "unavailable",
                              "Nothing was done: no leader, or this node is stopping."},
     [PROBLEM_OVERLOADED] = {503, 1, "overloaded", "Nothing was done: too much work is waiting."},
+    [PROBLEM_NO_ROOM] = {503, 5, "unavailable",
+                         "Nothing was done: disks are nearly full. Reads go on."},
     [PROBLEM_OUTCOME_UNKNOWN] =
         {504, 0, "outcome_unknown",
          "It may be applied, now or later: ask again with the same id to know."},

@@ -27,6 +27,7 @@ enum problem_kind {
     PROBLEM_RATE_LIMITED,
     PROBLEM_UNAVAILABLE,
     PROBLEM_OVERLOADED,
+    PROBLEM_NO_ROOM, /* 503, code unavailable */
     PROBLEM_OUTCOME_UNKNOWN,
     PROBLEM_INTERNAL,
 };

@@ -70,6 +70,7 @@ static const struct key keys[] = {
     {"checkpoint_interval", KIND_DURATION, AT(checkpoint_interval_ms), 100, 3600000, "30s"},
     {"store_map_bytes", KIND_SIZE, AT(store_map_bytes), 16 * MIB, 65536 * GIB, "64GiB"},
     {"cache_bytes", KIND_SIZE, AT(cache_bytes), MIB, 1024 * GIB, "256MiB"},
+    {"disk_reserve", KIND_SIZE, AT(disk_reserve_bytes), MIB, 1024 * GIB, "256MiB"},
     {"log_level", KIND_LEVEL, AT(log_level), 0, 0, "info"},
 };
 enum { KEYS = sizeof keys / sizeof keys[0] };

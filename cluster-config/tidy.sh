@@ -63,7 +63,7 @@ civetweb.h api
 jansson.h api cluster-config
 curl/ cluster-config
 openssl/ api consensus cluster-config
-isa-l consensus
+isa-l statemachine
 systemd/ node
 END
 # ... and the state machine knows no thread, no network, no event loop.

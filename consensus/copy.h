@@ -33,6 +33,8 @@ struct copy_options {
     int (*write_state)(void *context, int fd, struct fault *fault);
     /* About how many bytes that will be; for progress. */
     uint64_t (*state_bytes)(void *context);
+    /* How many bytes a fetched state may have: a larger one is not begun. NULL: no bound. */
+    uint64_t (*room)(void *context);
     /* The fetch that copy_fetch began has ended; ok: folder/file is whole and synced. */
     void (*fetched)(void *context, bool ok);
     void *context;

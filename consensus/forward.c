@@ -103,7 +103,7 @@ int forward_result_next(struct cursor *c, struct forward_result *r, struct fault
     r->request = cursor_u64(c);
     status = cursor_u8(c);
     r->bytes = take_bytes(c);
-    if (c->failed || status > FORWARD_REFUSED) {
+    if (c->failed || status > FORWARD_NO_ROOM) {
         return fault_set(fault, "a forwarded result is malformed");
     }
     r->status = status;

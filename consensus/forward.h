@@ -18,6 +18,7 @@ enum forward_status {
     FORWARD_LOST = 3,       /* was proposed, then leadership was lost: repeat it */
     FORWARD_MALFORMED = 4,
     FORWARD_REFUSED = 5,
+    FORWARD_NO_ROOM = 6, /* certainly not in a log here */
 };
 
 enum { FORWARD_TIMEOUT_MAX_MS = 60000 };

@@ -126,15 +126,15 @@ void work_finish(struct replica *r, struct work *w, enum ticket_result result)
         [RESULT_UNKNOWN] = FORWARD_LOST,
         [RESULT_MALFORMED] = FORWARD_MALFORMED,
         [RESULT_REFUSED] = FORWARD_REFUSED,
+        [RESULT_NO_ROOM] = FORWARD_NO_ROOM,
     };
 
     if (w->ticket == NULL) {
         work_finish_forwarded(r, w, statuses[result]);
         return;
     }
-    if (result == RESULT_OVERLOADED) {
-        r->counters.overloaded++;
-    }
+    r->counters.overloaded += result == RESULT_OVERLOADED;
+    r->counters.writes_refused += result == RESULT_NO_ROOM;
     ticket_done(w->ticket, result);
     work_free(r, w);
 }
@@ -273,6 +273,9 @@ int replica_frame(struct replica *r, uint64_t peer, enum frame_kind kind, struct
         return 0;
     case FRAME_FORWARD_RESULT:
         replica_take_results(r, peer, frame);
+        return 0;
+    case FRAME_ROOM:
+        replica_take_room(r, peer, frame);
         return 0;
     case FRAME_STATE:
         return 0; /* the host's, with copy.h */
@@ -500,6 +503,8 @@ void replica_status(struct replica *r, struct cluster_status *status)
     *status = r->counters;
     driver_status(r->driver, status);
     status->applied_index = r->applied;
+    status->short_of_room = r->short_of_room;
+    status->no_room = r->no_room;
     status->applied_seq = fsm->sequence(fsm->impl);
     status->clock_ms = fsm->clock_ms(fsm->impl);
     gate_queued(r->options.gate, &status->queue_tickets, &status->queue_bytes);

@@ -111,11 +111,13 @@ static void take_result(struct replica *r, struct work *w, const struct forward_
         work_restart(r, w);
         break;
     case FORWARD_OVERLOADED:
+    case FORWARD_NO_ROOM:
         if (w->maybe_logged) {
             r->retry_at_ms = replica_now_ms(r) + RETRY_MS;
             work_restart(r, w);
         } else {
-            work_finish(r, w, RESULT_OVERLOADED);
+            work_finish(r, w,
+                        result->status == FORWARD_NO_ROOM ? RESULT_NO_ROOM : RESULT_OVERLOADED);
         }
         break;
     case FORWARD_LOST:

@@ -223,6 +223,9 @@ int replica_lead(struct replica *r, struct fault *fault)
     if (serve_transfers(r, fault) != 0) {
         return -1;
     }
+    if (r->no_room) {
+        replica_refuse_writes(r);
+    }
     while (driver_is_leader(r->driver) && !driver_transferring(r->driver) &&
            r->groups_open < r->options.group_window &&
            first_commands(r->places[WORK_WAITING].first) != NULL) {

@@ -1,5 +1,6 @@
 /* The replica's inside, shared by replica.c (events, tickets, pump), replica_lead.c (the leader's
- * groups and barriers), replica_follow.c (forwarding) and replica_apply.c (entries and reads). */
+ * groups and barriers), replica_follow.c (forwarding), replica_apply.c (entries and reads) and
+ * replica_room.c (nearly full disks). */
 #ifndef FLORIN_REPLICA_PRIVATE_H
 #define FLORIN_REPLICA_PRIVATE_H
 
@@ -83,6 +84,13 @@ struct replica {
     struct peer_results results[STATUS_MEMBERS_MAX];
     struct bytes scratch;
 
+    bool short_of_room; /* this node's disk, as the host says */
+    bool no_room;       /* leading, and too few voters have room: writes are refused */
+    struct {
+        uint64_t peer;
+        bool short_of_room;
+    } rooms[STATUS_MEMBERS_MAX]; /* as each peer said last; 0: a free place */
+
     struct cluster_status counters; /* only the counters are used */
 };
 
@@ -119,5 +127,9 @@ void replica_add_result(struct replica *r, uint64_t peer, const struct forward_r
 int replica_apply(struct replica *r, bool *again, struct fault *fault);
 int replica_answer_reads(struct replica *r, struct fault *fault);
 int replica_answer_query(struct replica *r, struct work *w, struct fault *fault);
+
+/* replica_room.c */
+void replica_take_room(struct replica *r, uint64_t peer, struct slice frame);
+void replica_refuse_writes(struct replica *r);
 
 #endif

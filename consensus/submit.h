@@ -33,6 +33,7 @@ enum ticket_result {
     RESULT_UNKNOWN,     /* may be applied, now or later */
     RESULT_MALFORMED,   /* `in` is not what its kind says */
     RESULT_REFUSED,     /* a transfer that can't be: not a voter, this very node, ... */
+    RESULT_NO_ROOM,     /* certainly not applied: disks are nearly full */
 };
 
 struct ticket {
@@ -112,11 +113,16 @@ struct cluster_status {
     uint64_t leader_changes, elections_won, entries_committed, commands_applied;
     uint64_t groups, group_commands; /* group commits led, and commands in them */
     uint64_t reads, barriers, forwarded, repeated, overloaded;
+    uint64_t writes_refused; /* tickets, for want of room on disks */
     uint64_t checkpoints, checkpoint_last_us, checkpoint_total_us, changes_bytes;
     uint64_t log_bytes_written, log_syncs;
     struct status_histogram commit_latency; /* proposed to applied, on the leader */
     struct status_histogram sync_latency;   /* one write and sync of the log */
     uint64_t queue_tickets, queue_bytes;    /* waiting in the gate now */
+
+    /* Disk. `short_of_room`: this node's; `no_room`: it leads, and refuses writes. */
+    uint64_t disk_free_bytes, disk_reserve_bytes;
+    bool short_of_room, no_room;
 };
 
 #endif

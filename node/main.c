@@ -10,6 +10,18 @@
 #include "node/node.h"
 #include "node/recover.h"
 #include "node/restore.h"
+#include "statemachine/failpoint.h"
+
+#ifdef FLORIN_FAILPOINTS
+static void list_failpoints(void)
+{
+    const struct failpoint *point = NULL;
+
+    while ((point = failpoint_next(point)) != NULL) {
+        puts(point->name);
+    }
+}
+#endif
 
 static void usage(FILE *to)
 {
@@ -231,6 +243,12 @@ int main(int argc, char **argv)
     size_t i;
     int code = 0;
 
+#ifdef FLORIN_FAILPOINTS
+    if (argc == 2 && strcmp(argv[1], "--failpoints") == 0) {
+        list_failpoints();
+        return 0;
+    }
+#endif
     if (parse_arguments(argc, argv, &arguments) != 0) {
         usage(stderr);
         return EXIT_CONFIG;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "node/binding.h"
+#include "node/crash.h"
 #include "node/descriptors.h"
 #include "node/format.h"
 
@@ -83,6 +84,7 @@ int node_open_machine_in(struct node *n, const char *folder, struct machine **ma
     if (store_lmdb_open(&store, folder, n->config.store_map_bytes, fault) != 0) {
         return -1;
     }
+    store_lmdb_on_damage(&store, node_fatal, n);
     if (machine_open(machine, store, &options, fault) != 0) {
         store.close(store.impl);
         return -1;
@@ -240,6 +242,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
     n->config = *config;
     n->reporter = reporter;
     signal(SIGPIPE, SIG_IGN);
+    crash_install();
     if (node_loop_start(n, fault) != 0) {
         return -1; /* the process ends: nothing is worth taking apart */
     }
@@ -269,7 +272,8 @@ int node_run(struct node *node)
     return 0;
 }
 
-/* The last checkpoint: what was applied needs no replay at the next start. */
+/* The last checkpoint: what was applied needs no replay at the next start. Without room for it
+ * there will be one: the log holds it all. */
 static void last_checkpoint(struct node *n)
 {
     struct fault fault;
@@ -279,10 +283,17 @@ static void last_checkpoint(struct node *n)
 
     checkpointer_wait(n->checkpointer);
     rv = checkpointer_finish(n->checkpointer, &us, &fault);
-    if (rv < 0 || (rv > 0 && machine_checkpoint_end(n->machine, &index, &fault) != 0) ||
-        (machine_checkpoint_begin(n->machine) &&
-         (machine_checkpoint_write(n->machine, &fault) != 0 ||
-          machine_checkpoint_end(n->machine, &index, &fault) != 0))) {
+    if (rv > 0) {
+        rv = machine_checkpoint_end(n->machine, &index, &fault);
+    }
+    if (rv == 0 && machine_checkpoint_begin(n->machine)) {
+        rv = machine_checkpoint_write(n->machine, &fault);
+        rv = rv == 0 ? machine_checkpoint_end(n->machine, &index, &fault) : rv;
+    }
+    if (rv == STORE_NO_ROOM) {
+        report(n->reporter, LEVEL_WARN, "node", "no room for a last checkpoint", "why=\"%s\"",
+               fault.text);
+    } else if (rv != 0) {
         node_fatal(n, &fault);
     }
     checkpointer_free(n->checkpointer);

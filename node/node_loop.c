@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "node/logfmt.h"
+#include "statemachine/failpoint.h"
 
 /* How long a stopping node waits for what is under way. */
 enum { DRAIN_MS = 4000, DRAIN_LOOK_MS = 20 };
@@ -76,6 +77,8 @@ void node_more_status(void *node, struct cluster_status *status)
     status->checkpoint_last_us = n->checkpoint_last_us;
     status->checkpoint_total_us = n->checkpoint_total_us;
     status->changes_bytes = machine_changes_bytes(n->machine);
+    status->disk_free_bytes = n->room.free_bytes;
+    status->disk_reserve_bytes = n->config.disk_reserve_bytes;
     writer_status(n->writer, status);
 }
 
@@ -87,7 +90,7 @@ static void begin_checkpoint(struct node *n)
     bool asked = vault_wants_checkpoint(n->vault);
     bool due = asked || now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
 
-    if (n->install_ready || checkpointer_busy(n->checkpointer) ||
+    if (n->install_ready || checkpointer_busy(n->checkpointer) || !room_for_checkpoint(n) ||
         (!due && !machine_checkpoint_wanted(n->machine))) {
         return;
     }
@@ -98,6 +101,7 @@ static void begin_checkpoint(struct node *n)
     vault_checkpoint_begun(n->vault, false);
     machine_head(n->machine, n->checkpoint_head);
     n->checkpoint_at_ms = now;
+    FAILPOINT("checkpoint: frozen");
     checkpointer_start(n->checkpointer, n->machine);
 }
 
@@ -111,6 +115,10 @@ static void end_checkpoint(struct node *n)
     if (rv == 0) {
         return;
     }
+    if (rv == STORE_NO_ROOM) {
+        room_checkpoint(n, &fault);
+        return;
+    }
     if (rv < 0 || machine_checkpoint_end(n->machine, &index, &fault) != 0 ||
         replica_checkpointed(
             n->replica, index,
@@ -118,6 +126,8 @@ static void end_checkpoint(struct node *n)
             &fault) != 0) {
         node_fatal(n, &fault);
     }
+    FAILPOINT("checkpoint: manifest on its way");
+    room_checkpoint(n, NULL);
     install_settled(n);
     vault_checkpoint_ended(n->vault);
     n->checkpoints++;
@@ -161,9 +171,11 @@ static void set_timer(struct node *n)
     uint64_t at = replica_deadline_ms(n->replica);
     uint64_t checkpoint_at = n->checkpoint_at_ms + n->config.checkpoint_interval_ms;
 
-    if (checkpoint_at < at && machine_checkpoint_possible(n->machine) && !n->install_ready) {
+    if (checkpoint_at < at && machine_checkpoint_possible(n->machine) && !n->install_ready &&
+        room_for_checkpoint(n)) {
         at = checkpoint_at;
     }
+    at = n->room.look_at_ms < at ? n->room.look_at_ms : at;
     if (supervisor_deadline_ms(&n->supervisor) < at) {
         at = supervisor_deadline_ms(&n->supervisor);
     }
@@ -200,7 +212,7 @@ static void pump(struct node *n)
     if (install_advance(n, &fault) != 0) {
         node_fatal(n, &fault);
     }
-    if (replica_pump(n->replica, &again, &fault) != 0) {
+    if (room_look(n, &fault) != 0 || replica_pump(n->replica, &again, &fault) != 0) {
         node_fatal(n, &fault);
     }
     begin_checkpoint(n);

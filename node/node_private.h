@@ -13,6 +13,7 @@
 #include "node/genesis.h"
 #include "node/install.h"
 #include "node/node.h"
+#include "node/room.h"
 #include "node/supervisor.h"
 #include "node/vault.h"
 
@@ -47,6 +48,7 @@ struct node {
     uint64_t checkpoints, checkpoint_last_us, checkpoint_total_us;
 
     struct node_vault *vault; /* lets workers look at the machine */
+    struct room room;
 
     struct copy *copy;  /* of the state, from or to a peer */
     bool install_ready; /* a copy is whole; exchange the states when nobody uses the old one */

@@ -17,8 +17,9 @@ struct cluster_node {
 
 struct cluster {
     char folder[256];
-    const char *florind; /* path of the program */
-    const char *config;  /* lines for every node's config, or NULL; set before cluster_make */
+    const char *florind;       /* path of the program */
+    const char *config;        /* lines for every node's config, or NULL; set before cluster_make */
+    const char *segment_bytes; /* NULL: 4MiB */
     int n;
     struct cluster_node nodes[CLUSTER_NODES_MAX];
     char operator_key[128], platform_key[128], provider_key[128];

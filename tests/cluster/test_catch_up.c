@@ -5,43 +5,11 @@
  * usage: test_catch_up FLORIND */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "tests/cluster/cluster.h"
+#include "tests/cluster/ledger.h"
 
 enum { NODES = 3, AWAY = 2, BETS = 1000, LIMIT_S = 60 };
-
-static long status_number(struct cluster *c, struct http *http, int i, const char *field)
-{
-    json_t *json = NULL;
-    char url[URL_MAX];
-    long value = -1;
-
-    cluster_url(c, i, url, "/v1/cluster");
-    if (http_call(http, "GET", url, c->operator_key, NULL, &json) == 200) {
-        value = (long)json_integer_value(json_object_get(json, field));
-    }
-    json_decref(json);
-    return value;
-}
-
-static void place_bets(struct cluster *c, struct http *http, int node, int from, int count)
-{
-    char url[URL_MAX];
-    char body[256];
-    int i;
-
-    cluster_url(c, node, url, "/v1/bets");
-    for (i = from; i < from + count; i++) {
-        snprintf(body, sizeof body,
-                 "{\"id\":\"bet-%d\",\"player\":\"p0\",\"currency\":\"EUR\",\"amount\":\"1\"}", i);
-        if (http_call(http, "POST", url, c->provider_key, body, NULL) != 200) {
-            cluster_die(c, "bet %d: %s", i, http->len > 0 ? http->body : "no answer");
-        }
-    }
-}
 
 /* Until the others have cut their log behind where the absent node stopped. */
 static void wait_cut(struct cluster *c, struct http *http, long stopped_at)
@@ -78,52 +46,6 @@ static void read_until_cut(struct cluster *c, struct http *http)
         if (test_now_us() > limit) {
             cluster_die(c, "the log was not cut behind %ld while there were only reads", last);
         }
-    }
-}
-
-static void wait_equal(struct cluster *c, struct http *http, long seq)
-{
-    uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
-
-    while (status_number(c, http, AWAY, "applied_seq") < seq) {
-        if (test_now_us() > limit) {
-            cluster_die(c, "the node did not catch up with seq %ld", seq);
-        }
-        usleep(20000);
-    }
-}
-
-static void compare_heads(struct cluster *c, struct http *http, long seq)
-{
-    char hashes[NODES][80];
-    char url[URL_MAX];
-    int i;
-
-    for (i = 0; i < NODES; i++) {
-        json_t *json = NULL;
-        json_t *entry;
-        cluster_url(c, i, url, "/v1/ledger?from=%ld&limit=1&consistency=stale", seq);
-        http_call(http, "GET", url, c->platform_key, NULL, &json);
-        entry = json_array_get(json_object_get(json, "entries"), 0);
-        if (entry == NULL) {
-            cluster_die(c, "node %d has no entry %ld", i + 1, seq);
-        }
-        snprintf(hashes[i], sizeof hashes[i], "%s",
-                 json_string_value(json_object_get(entry, "hash")));
-        json_decref(json);
-        if (strcmp(hashes[0], hashes[i]) != 0) {
-            cluster_die(c, "node %d has another hash at seq %ld", i + 1, seq);
-        }
-    }
-}
-
-static void log_must_say(struct cluster *c, int i, const char *text)
-{
-    char command[512];
-
-    snprintf(command, sizeof command, "grep -q '%s' '%s/node%d.log'", text, c->folder, i + 1);
-    if (system(command) != 0) {
-        cluster_die(c, "node %d's log does not say: %s", i + 1, text);
     }
 }
 
@@ -173,7 +95,7 @@ int main(int argc, char **argv)
     cluster_wait_ready(&cluster);
     place_bets(&cluster, &http, AWAY, BETS, 10);
     seq = status_number(&cluster, &http, 0, "applied_seq");
-    wait_equal(&cluster, &http, seq);
+    wait_applied(&cluster, &http, AWAY, seq);
     log_must_say(&cluster, AWAY, "installed the fetched state");
     compare_heads(&cluster, &http, seq);
 
@@ -187,7 +109,7 @@ int main(int argc, char **argv)
     cluster_wait_ready(&cluster);
     place_bets(&cluster, &http, AWAY, BETS + 20, 10);
     seq = status_number(&cluster, &http, 0, "applied_seq");
-    wait_equal(&cluster, &http, seq);
+    wait_applied(&cluster, &http, AWAY, seq);
     compare_heads(&cluster, &http, seq);
 
     http_release(&http);

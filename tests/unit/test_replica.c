@@ -366,6 +366,58 @@ static void test_what_never_left_is_certainly_not_applied(void **state)
     host_free(h);
 }
 
+/* Nearly full disks: writes are refused, reads are not, and it ends when there is room. */
+static void test_without_room_only_reads_go_on(void **state)
+{
+    struct host *h = host_new(1);
+    struct ticket *write, *read;
+    struct fault fault;
+
+    (void)state;
+    host_pump(h);
+    host_write_all(h);
+    must(replica_room(h->replica, true, &fault), &fault);
+    write = host_hand_in(h, TICKET_COMMANDS, 1, "a");
+    read = host_hand_in(h, TICKET_QUERY, 0, "count");
+    host_pump(h);
+    expect(write, RESULT_NO_ROOM);
+    host_write_all(h);
+    expect(read, RESULT_OK);
+    must(replica_room(h->replica, false, &fault), &fault);
+    write = host_hand_in(h, TICKET_COMMANDS, 1, "a");
+    host_pump(h);
+    host_write_all(h);
+    expect(write, RESULT_OK);
+    assert_int_equal(h->count, 1);
+    host_free(h);
+}
+
+/* What a log may hold is never said to be refused. */
+static void test_a_leader_without_room_refuses_only_what_is_new(void **state)
+{
+    struct host *h = host_new(3);
+    struct ticket *t = host_hand_in(h, TICKET_COMMANDS, 1, "a");
+    struct forward f;
+
+    (void)state;
+    heartbeat(h, 2, 1);
+    assert_true(take_forward(h, 2, &f));
+    answer(h, 2, f.request, FORWARD_NO_ROOM, 0);
+    expect(t, RESULT_NO_ROOM);
+    t = host_hand_in(h, TICKET_COMMANDS, 1, "b");
+    host_pump(h);
+    assert_true(take_forward(h, 2, &f));
+    replica_lost(h->replica, 2);
+    host_pump(h);
+    assert_true(take_forward(h, 2, &f));
+    answer(h, 2, f.request, FORWARD_NO_ROOM, 0);
+    assert_false(ticket_is_done(t));
+    h->now_ms += HOST_TIMEOUT_MS + 500;
+    host_pump(h);
+    expect(t, RESULT_UNKNOWN);
+    host_free(h);
+}
+
 /* A loop that is woken at once, again and again, is a processor lost. */
 static void test_waiting_does_not_spin(void **state)
 {
@@ -425,6 +477,8 @@ int main(void)
         cmocka_unit_test(test_the_first_of_several_frames_is_answered),
         cmocka_unit_test(test_an_answer_that_was_lost_is_asked_for_again),
         cmocka_unit_test(test_what_never_left_is_certainly_not_applied),
+        cmocka_unit_test(test_without_room_only_reads_go_on),
+        cmocka_unit_test(test_a_leader_without_room_refuses_only_what_is_new),
         cmocka_unit_test(test_waiting_does_not_spin),
         cmocka_unit_test(test_numbers_are_not_used_again_after_a_restart),
     };

@@ -148,7 +148,7 @@ static void test_full(void **state)
         writes[i] = (struct store_write){TABLE_BALANCE, {keys[i], 8}, {big, sizeof big}};
     }
     assert_int_equal(commit(w, writes, 10), 0);
-    assert_int_equal(commit(w, writes, n), -1);
+    assert_int_equal(commit(w, writes, n), STORE_NO_ROOM);
     assert_non_null(strstr(w->fault.text, w->folder));
     assert_non_null(strstr(w->fault.text, "4 MiB"));
     assert_non_null(strstr(w->fault.text, "larger limit"));
