@@ -441,6 +441,7 @@ int rules_money(struct state *s, const struct command *c, struct decision *d, st
     enum verdict verdict;
     int rc;
 
+    state_prefetch(s, c);
     money_begin(&m, s, c);
     rc = money_repeat(&m, d, fault);
     if (rc != 0) {

@@ -229,6 +229,9 @@ void purse_use(struct purse *p, enum limit_kind kind, uint64_t at_ms, int64_t ch
 /* The number of the day's period; days count from 1970-01-01. */
 uint32_t period_of_day(enum limit_period period, uint32_t day);
 
+/* Says that a command will ask for these soon. */
+void state_prefetch(const struct state *s, const struct command *c);
+
 int state_transaction(const struct state *s, struct slice principal, struct slice id,
                       struct transaction *t, struct fault *fault);
 void state_put_transaction(struct state *s, struct slice principal, struct slice id,

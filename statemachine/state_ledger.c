@@ -13,6 +13,16 @@ static struct slice transaction_key(struct slice principal, struct slice id,
     return (struct slice){out, 1 + principal.len + id.len};
 }
 
+void state_prefetch(const struct state *s, const struct command *c)
+{
+    struct account player = {ACCOUNT_PLAYER, c->player};
+    char buffer[STORE_KEY_MAX];
+
+    layers_prefetch(&s->layers, TABLE_TRANSACTION, transaction_key(c->principal, c->id, buffer));
+    layers_prefetch(&s->layers, TABLE_PLAYER, c->player);
+    layers_prefetch(&s->layers, TABLE_BALANCE, balance_key(player, c->currency, buffer));
+}
+
 int transaction_decode(struct slice key, struct slice value, struct slice *principal,
                        struct slice *id, struct transaction *t, struct fault *fault)
 {
