@@ -72,6 +72,7 @@ CLUSTER_TESTS   := $(call programs,tests/cluster/test_*.c)
 CLUSTER_PARTS   := $(filter-out $(CLUSTER_TESTS:=.o),$(call objects,tests/cluster))
 CLUSTER_SCRIPTS := $(wildcard tests/cluster/test_*.sh)
 BENCHES         := $(call programs,tests/bench/bench_*.c)
+BENCH_PARTS     := $(filter-out $(BENCHES:=.o),$(call objects,tests/bench))
 FUZZ_TARGETS    := $(call programs,tests/fuzz/fuzz_*.c)
 SIM             := $(BUILD)/tests/sim/sim
 SCENARIOS       := $(BUILD)/tests/scenarios/runner
@@ -128,7 +129,10 @@ $(MODEL): $(call objects,tests/model) $(ROOMS_ARCHIVE)
 $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+$(CLUSTER_TESTS): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(BENCHES): %: %.o $(BENCH_PARTS) $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # A fuzz target with a small main that feeds it files, for any compiler ...
