@@ -117,26 +117,46 @@ static int lmdb_seek(void *impl, enum store_table table, struct slice key, struc
     return 1;
 }
 
+/* All writes of the first one's table; how many, in *n. With one cursor, which looks for the next
+ * key on the page where it is before it goes down the tree again: the keys are in order. */
+static int put_table(struct store_lmdb *s, MDB_txn *txn, const struct store_write *writes,
+                     size_t *n)
+{
+    enum store_table table = writes[0].table;
+    MDB_cursor *cursor;
+    size_t most = *n;
+    int rc = mdb_cursor_open(txn, s->dbis[table], &cursor);
+
+    if (rc != 0) {
+        return rc;
+    }
+    for (*n = 0; rc == 0 && *n < most && writes[*n].table == table; (*n)++) {
+        MDB_val k = value_of(writes[*n].key), v = value_of(writes[*n].value);
+
+        /* The ledger only grows at its end: appending fills its pages to the last byte, and LMDB
+         * refuses a record that is not above all others. */
+        rc = mdb_cursor_put(cursor, &k, &v, table == TABLE_LEDGER ? MDB_APPEND : 0);
+    }
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
 static int lmdb_commit(void *impl, const struct store_write *writes, size_t n, struct fault *fault)
 {
     struct store_lmdb *s = impl;
     MDB_txn *txn;
-    size_t i;
+    size_t done, of_table;
     int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
 
     if (rc != 0) {
         return bad(s, "begin a commit", rc, fault);
     }
-    for (i = 0; i < n; i++) {
-        const struct store_write *w = &writes[i];
-        MDB_val k = value_of(w->key), v = value_of(w->value);
-
-        /* The ledger only grows at its end: appending fills its pages to the last byte, and LMDB
-         * refuses a record that is not above all others. */
-        rc = mdb_put(txn, s->dbis[w->table], &k, &v, w->table == TABLE_LEDGER ? MDB_APPEND : 0);
+    for (done = 0; done < n; done += of_table) {
+        of_table = n - done;
+        rc = put_table(s, txn, &writes[done], &of_table);
         if (rc != 0) {
             mdb_txn_abort(txn);
-            return bad(s, table_names[w->table], rc, fault);
+            return bad(s, table_names[writes[done].table], rc, fault);
         }
     }
     rc = mdb_txn_commit(txn);

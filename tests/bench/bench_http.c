@@ -30,7 +30,7 @@ static const struct step steps[] = {
     {"bets, 16 connections", {.connections = 16}, 0},
     {"bets, 64 connections", {.connections = 64}, 0},
     {"bets, 256 connections", {.connections = 256}, 0},
-    {"bets, open loop, half the best", {.connections = 512}, 0.5},
+    {"bets, open loop, half the best", {.connections = 384}, 0.5},
     {"bets, open loop, three times the best", {.connections = 768}, 3},
     {"batches of 1,024, JSON", {.connections = 16, .batch = 1024}, 0},
     {"batches of 8,192, JSON", {.connections = 6, .batch = 8192}, 0},
@@ -145,6 +145,7 @@ int main(int argc, char **argv)
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    cluster.config = ""; /* everything as by default */
     cluster_make(&cluster, argv[1], NODES);
     cluster_start_all(&cluster);
     cluster_wait_ready(&cluster);

@@ -10,6 +10,9 @@
 
 enum { CLUSTER_NODES_MAX = 5, URL_MAX = 256 };
 
+/* Small, so that tests meet the ends of segments; for what a test sets itself to begin with. */
+#define CLUSTER_CONFIG "http_threads = 160\nsegment_bytes = 4MiB\n"
+
 struct cluster_node {
     pid_t pid; /* 0: not running */
     uint16_t http_port, peer_port;
