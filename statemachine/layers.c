@@ -14,6 +14,7 @@ void layers_open(struct layers *l, struct store store,
     if (l->memos == NULL) {
         abort(); /* as everywhere: no state can be vouched for without memory */
     }
+    seen_init(&l->seen, &store);
     memcpy(l->hash_key, hash_key, CHANGES_HASH_KEY_BYTES);
 }
 
@@ -23,6 +24,7 @@ void layers_close(struct layers *l)
     changes_free(l->other);
     changes_free(l->draft);
     free(l->memos);
+    seen_release(&l->seen);
 }
 
 /* Two for each table: a bet changes a player's balance and a provider's, whose keys begin with
@@ -79,6 +81,9 @@ int layers_get(const struct layers *l, enum store_table table, struct slice key,
         return get_record(l, key, value, fault);
     }
     memo = memo_of(l, table, key);
+    if (seen_never(&l->seen, table, memo->hash)) {
+        return 0;
+    }
     if (l->drafting) {
         c = changes_get(l->draft, table, key, memo->hash);
     }
@@ -102,6 +107,7 @@ void layers_prefetch(const struct layers *l, enum store_table table, struct slic
 {
     uint64_t hash = memo_of(l, table, key)->hash;
 
+    seen_prefetch(&l->seen, table, hash);
     changes_prefetch(l->active, hash);
     changes_prefetch(l->other, hash);
 }
@@ -116,6 +122,9 @@ void layers_put(struct layers *l, enum store_table table, struct slice key, stru
         return;
     }
     memo = memo_of(l, table, key);
+    if (memo->active == NULL) {
+        seen_add(&l->seen, table, memo->hash);
+    }
     if (l->drafting) {
         changes_put(l->draft, table, key, memo->hash, value);
     } else if (memo->active != NULL) {
@@ -123,6 +132,32 @@ void layers_put(struct layers *l, enum store_table table, struct slice key, stru
     } else {
         memo->active = changes_put(l->active, table, key, memo->hash, value);
     }
+}
+
+static void add_seen(struct layers *l, const struct changes *set, enum store_table table)
+{
+    size_t n, i;
+    struct change *const *list = changes_of(set, table, &n);
+
+    for (i = 0; i < n; i++) {
+        seen_add(&l->seen, table, changes_hash(l->hash_key, table, change_key(list[i])));
+    }
+}
+
+int layers_read_on(struct layers *l, size_t most, struct fault *fault)
+{
+    enum store_table table;
+
+    if (seen_is_full(&l->seen)) {
+        seen_grow(&l->seen);
+        for (table = 0; table < TABLE_COUNT; table++) {
+            if (seen_has_filter(table)) {
+                add_seen(l, l->active, table);
+                add_seen(l, l->other, table);
+            }
+        }
+    }
+    return seen_read_on(&l->seen, &l->store, l->hash_key, most, fault);
 }
 
 void layers_draft(struct layers *l)

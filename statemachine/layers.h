@@ -12,6 +12,7 @@
 #define FLORIN_LAYERS_H
 
 #include "statemachine/changes.h"
+#include "statemachine/seen.h"
 
 /* The last keys that were looked up or put, by table: what a command changes it has read before, so
  * that most puts need neither hash nor search. */
@@ -30,6 +31,7 @@ struct layers {
     struct changes *draft; /* above all, while drafting */
     bool drafting;
     struct layers_memo *memos;
+    struct seen seen; /* what need not be looked for in any layer */
     uint8_t hash_key[CHANGES_HASH_KEY_BYTES];
 };
 
@@ -48,6 +50,9 @@ void layers_prefetch(const struct layers *l, enum store_table table, struct slic
 
 /* Copies both. */
 void layers_put(struct layers *l, enum store_table table, struct slice key, struct slice value);
+
+/* At the start and once for each entry, up to `most` keys: see seen.h. */
+int layers_read_on(struct layers *l, size_t most, struct fault *fault);
 
 /* Begins a draft; one at a time, and nothing else may begin or end meanwhile. */
 void layers_draft(struct layers *l);
