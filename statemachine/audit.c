@@ -368,6 +368,10 @@ static int audit_transaction(struct audit *a, struct slice key, struct slice val
     if (transaction_decode(key, value, &principal, &id, &t, fault) != 0) {
         return -1;
     }
+    if (!state_transaction_seen(a->state, key)) {
+        return fault_set(fault, "audit: the filter of seen ids does not know '%.*s'", (int)id.len,
+                         id.base);
+    }
     if (ends_with(id, slice_of("/items"))) {
         return audit_call(a, principal, &t, fault);
     }

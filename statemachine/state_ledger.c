@@ -13,6 +13,12 @@ static struct slice transaction_key(struct slice principal, struct slice id,
     return (struct slice){out, 1 + principal.len + id.len};
 }
 
+bool state_transaction_seen(const struct state *s, struct slice key)
+{
+    return !seen_never(&s->layers.seen, TABLE_TRANSACTION,
+                       changes_hash(s->layers.hash_key, TABLE_TRANSACTION, key));
+}
+
 void state_prefetch(const struct state *s, const struct command *c)
 {
     struct account player = {ACCOUNT_PLAYER, c->player};
