@@ -1,5 +1,6 @@
 /* florind --config FILE [--format] */
 #include <getopt.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,14 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
     return a->config != NULL && optind == argc ? 0 : -1;
 }
 
+/* An entry of bets is some hundred KiB, and so are the buffers on its way: by glibc's own rules each
+ * would be mapped, cleared page by page by the kernel, and given back, entry after entry. */
+static void keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {NULL, false, false};
@@ -94,6 +103,7 @@ int main(int argc, char **argv)
                (unsigned long long)config.node_id, config.cluster_id);
         return 0;
     }
+    keep_memory();
     logfmt_init(&reporter, config.log_level);
     if (node_open(&node, &config, &reporter, &fault) != 0) {
         logfmt_fatal("node", &fault);
