@@ -26,6 +26,7 @@ struct api {
     struct limiter *limiter;
     struct streams *streams;
     struct passwords *passwords;
+    struct origins *origins;
     struct reporter *reporter;
     unsigned deadline_ms; /* how long a call may wait, unless the client wants less */
     /* What the secrets of hmac keys are sealed with (BOX_KEY_BYTES); NULL: none can be made. */

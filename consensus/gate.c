@@ -11,13 +11,19 @@
 
 struct gate {
     struct gate_options options;
-    pthread_mutex_t lock; /* guards what follows up to `view_lock` */
+    pthread_mutex_t lock; /* guards the next three */
     struct ticket *first, **last;
-    uint64_t tickets; /* waiting or under way */
-    uint64_t bytes;
     bool closed;
-    pthread_mutex_t view_lock;
-    struct gate_view view;
+    /* Waiting or under way. Raised with the lock held, so that the bounds hold; lowered without, by
+     * the loop, which so does not meet the workers at the lock for every answer. */
+    atomic_uint_fast64_t tickets;
+    atomic_uint_fast64_t bytes;
+    /* What gate_publish said last. Every request asks, so it costs no lock: each value by itself is
+     * one that was published. */
+    struct {
+        atomic_uint_fast64_t leader_id, applied_seq, directory_version;
+        atomic_bool ready, stopping;
+    } view;
 };
 
 void frame_append(struct bytes *out, const void *data, size_t len)
@@ -86,9 +92,7 @@ struct gate *gate_new(const struct gate_options *options)
     }
     g->options = *options;
     g->last = &g->first;
-    g->view.node_id = options->node_id;
     pthread_mutex_init(&g->lock, NULL);
-    pthread_mutex_init(&g->view_lock, NULL);
     return g;
 }
 
@@ -101,7 +105,6 @@ void gate_free(struct gate *g)
         ticket_done(t, RESULT_UNAVAILABLE);
         t = next;
     }
-    pthread_mutex_destroy(&g->view_lock);
     pthread_mutex_destroy(&g->lock);
     free(g);
 }
@@ -117,8 +120,8 @@ enum ticket_result gate_hand_in(struct gate *g, struct ticket *t, unsigned timeo
     pthread_mutex_lock(&g->lock);
     if (g->closed) {
         result = RESULT_UNAVAILABLE;
-    } else if (g->tickets >= g->options.max_tickets ||
-               g->bytes + t->in.len > g->options.max_bytes) {
+    } else if (atomic_load(&g->tickets) >= g->options.max_tickets ||
+               atomic_load(&g->bytes) + t->in.len > g->options.max_bytes) {
         result = RESULT_OVERLOADED;
     } else {
         atomic_fetch_add(&t->p->references, 1);
@@ -126,8 +129,8 @@ enum ticket_result gate_hand_in(struct gate *g, struct ticket *t, unsigned timeo
         wake = g->first == NULL;
         *g->last = t;
         g->last = &t->next;
-        g->tickets++;
-        g->bytes += t->in.len;
+        atomic_fetch_add(&g->tickets, 1);
+        atomic_fetch_add(&g->bytes, t->in.len);
     }
     pthread_mutex_unlock(&g->lock);
 
@@ -200,10 +203,8 @@ static void leave_gate(struct ticket *t)
 {
     struct gate *g = t->p->gate;
 
-    pthread_mutex_lock(&g->lock);
-    g->tickets--;
-    g->bytes -= t->in.len;
-    pthread_mutex_unlock(&g->lock);
+    atomic_fetch_sub(&g->tickets, 1);
+    atomic_fetch_sub(&g->bytes, t->in.len);
     ticket_release(t);
 }
 
@@ -291,18 +292,21 @@ void ticket_done(struct ticket *t, enum ticket_result result)
 
 void gate_publish(struct gate *g, const struct gate_view *view)
 {
-    pthread_mutex_lock(&g->view_lock);
-    g->view = *view;
-    pthread_mutex_unlock(&g->view_lock);
+    atomic_store(&g->view.leader_id, view->leader_id);
+    atomic_store(&g->view.applied_seq, view->applied_seq);
+    atomic_store(&g->view.directory_version, view->directory_version);
+    atomic_store(&g->view.ready, view->ready);
+    atomic_store(&g->view.stopping, view->stopping);
 }
 
 void gate_view(const struct gate *g, struct gate_view *view)
 {
-    struct gate *unlocked = (struct gate *)(uintptr_t)g;
-
-    pthread_mutex_lock(&unlocked->view_lock);
-    *view = g->view;
-    pthread_mutex_unlock(&unlocked->view_lock);
+    view->node_id = g->options.node_id;
+    view->leader_id = atomic_load(&g->view.leader_id);
+    view->applied_seq = atomic_load(&g->view.applied_seq);
+    view->directory_version = atomic_load(&g->view.directory_version);
+    view->ready = atomic_load(&g->view.ready);
+    view->stopping = atomic_load(&g->view.stopping);
 }
 
 void gate_close(struct gate *g)
@@ -314,10 +318,6 @@ void gate_close(struct gate *g)
 
 void gate_queued(const struct gate *g, uint64_t *tickets, uint64_t *bytes)
 {
-    struct gate *unlocked = (struct gate *)(uintptr_t)g;
-
-    pthread_mutex_lock(&unlocked->lock);
-    *tickets = g->tickets;
-    *bytes = g->bytes;
-    pthread_mutex_unlock(&unlocked->lock);
+    *tickets = atomic_load(&g->tickets);
+    *bytes = atomic_load(&g->bytes);
 }
