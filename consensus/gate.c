@@ -1,9 +1,13 @@
+/* sem_clockwait */
+#define _GNU_SOURCE
+
 /* The gate: one list under one mutex, one wake when it goes from empty to not empty.
  *
  * Guarantees: a ticket that was handed in is drained exactly once, in order; it is answered exactly
  * once; its memory lives until both sides have let go; what waits or is under way is bounded. */
 #include "consensus/gate.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -45,26 +49,37 @@ bool frame_next(struct cursor *c, struct slice *frame)
     return !c->failed;
 }
 
+/* In one piece, and by malloc: glibc keeps what a thread freed for its next malloc, without a lock,
+ * but not for its next calloc. */
+struct whole_ticket {
+    struct ticket ticket;
+    struct ticket_private private;
+};
+
+/* Of a bet's outcome: so that the loop need not make room, in memory that a worker then frees. */
+enum { OUT_BYTES = 512 };
+
 struct ticket *ticket_new(enum ticket_kind kind)
 {
-    struct ticket *t = calloc(1, sizeof *t);
-    struct ticket_private *p = calloc(1, sizeof *p);
-    pthread_condattr_t attributes;
+    struct whole_ticket *whole = malloc(sizeof *whole);
+    struct ticket *t;
+    struct ticket_private *p;
 
-    if (t == NULL || p == NULL) {
+    if (whole == NULL) {
         abort(); /* a process that can't have 200 bytes is gone already */
     }
+    memset(whole, 0, sizeof *whole);
+    t = &whole->ticket;
+    p = &whole->private;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    sem_init(&p->done, 0, 0);
     p->state = TICKET_QUEUED;
     atomic_init(&p->references, 1);
     t->kind = kind;
     t->p = p;
     bytes_init(&t->in);
     bytes_init(&t->out);
+    bytes_reserve(&t->out, OUT_BYTES);
     return t;
 }
 
@@ -75,12 +90,11 @@ void ticket_release(struct ticket *t)
     if (atomic_fetch_sub(&p->references, 1) != 1) {
         return;
     }
-    pthread_cond_destroy(&p->changed);
+    sem_destroy(&p->done);
     pthread_mutex_destroy(&p->lock);
     bytes_release(&t->in);
     bytes_release(&t->out);
-    free(p);
-    free(t);
+    free(t); /* ... and p with it */
 }
 
 struct gate *gate_new(const struct gate_options *options)
@@ -190,12 +204,9 @@ enum ticket_result gate_submit(struct gate *g, struct ticket *t, unsigned timeou
         until.tv_nsec -= 1000000000L;
     }
 
-    pthread_mutex_lock(&p->lock);
-    while (p->state != TICKET_DONE && pthread_cond_timedwait(&p->changed, &p->lock, &until) == 0) {
+    while (sem_clockwait(&p->done, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
     }
-    result = abandon(t);
-    pthread_mutex_unlock(&p->lock);
-    return result;
+    return ticket_give_up(t); /* the result, if there is one */
 }
 
 /* Gives the ticket's place in the bounds back, and the loop's reference. */
@@ -285,7 +296,7 @@ void ticket_done(struct ticket *t, enum ticket_result result)
     if (waits) {
         /* After unlocking, so that the worker does not wake into a held lock. The loop's reference
          * still holds the ticket. */
-        pthread_cond_signal(&t->p->changed);
+        sem_post(&t->p->done);
     }
     leave_gate(t);
 }
