@@ -44,3 +44,16 @@ void bytes_reserve(struct bytes *b, size_t extra)
     b->base = base;
     b->cap = cap;
 }
+
+void bytes_append_decimal(struct bytes *b, uint64_t v)
+{
+    char digits[20];
+    char *end = digits + sizeof digits;
+    char *at = end;
+
+    do {
+        *--at = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    bytes_append(b, at, (size_t)(end - at));
+}

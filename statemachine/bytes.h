@@ -108,6 +108,9 @@ static inline void bytes_append(struct bytes *b, const void *data, size_t len)
     }
 }
 
+/* The number's digits. */
+void bytes_append_decimal(struct bytes *b, uint64_t v);
+
 static inline void bytes_append_u8(struct bytes *b, uint8_t v)
 {
     *bytes_room(b, 1) = v;
