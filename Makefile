@@ -79,7 +79,8 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench count \
+        count-renew chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -184,6 +185,7 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory sim-guards
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
+	@$(MAKE) --no-print-directory count
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
 	@echo "check: all suites passed"
@@ -256,6 +258,12 @@ bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three node
 	    echo "== $${b##*/}"; \
 	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *) $$b;; esac; \
 	done
+
+count: $(BUILD)/tests/bench/bench_apply ## instructions that a bet's apply takes, against a baseline
+	@tests/bench/count.sh $(BUILD)/tests/bench/bench_apply
+
+count-renew: $(BUILD)/tests/bench/bench_apply ## make today's count the baseline
+	@tests/bench/count.sh $(BUILD)/tests/bench/bench_apply --renew
 
 # SUITE=bookworm or trixie
 chroot-test: ## `make up` in a bare chroot of SUITE=bookworm|trixie (as root)

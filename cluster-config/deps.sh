@@ -38,7 +38,7 @@ want_group() {
         wanted+=(gcc libc6-dev make libuv1-dev liblmdb-dev libcivetweb-dev libjansson-dev
             libssl-dev libsodium-dev libisal-dev libcurl4-openssl-dev curl)
         ;;
-    test) wanted+=(libcmocka-dev libyaml-dev clang-format) ;;
+    test) wanted+=(libcmocka-dev libyaml-dev valgrind clang-format) ;;
     fuzz) wanted+=(clang libclang-rt-dev) ;;
     *) die "unknown group $1; expected run, test or fuzz" ;;
     esac
