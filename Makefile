@@ -134,7 +134,7 @@ $(CLUSTER_TESTS): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(BENCHES): %: %.o $(BENCH_PARTS) $(CLUSTER_PARTS) $(TEST_ARCHIVES)
-	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lm -o $@
 
 # A fuzz target with a small main that feeds it files, for any compiler ...
 $(FUZZ_TARGETS:=.replay): %.replay: %.o $(BUILD)/tests/fuzz/replay_main.o $(TEST_ARCHIVES)
@@ -256,7 +256,7 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
 	@set -e; for b in $(sort $(BENCHES)); do \
 	    echo "== $${b##*/}"; \
-	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *) $$b;; esac; \
+	    case $$b in *bench_http*|*bench_elections*) $$b $(BUILD)/florind;; *) $$b;; esac; \
 	done
 
 count: $(BUILD)/tests/bench/bench_apply ## instructions that a bet's apply takes, against a baseline

@@ -1,6 +1,6 @@
 /* Bets a second and latency over real HTTP against three nodes on this machine: real florinds in a
  * folder of their own, the load from one thread beside them (load.h). Prints a table and writes
- * tests/bench/results/http.json.
+ * tests/bench/results/http.json, and a plot of throughput against latency beside it.
  *
  * "cpu" is what all three nodes together took of the processors for one bet or read: on a machine
  * that others use, too, it says more than a rate does.
@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include "tests/bench/load.h"
+#include "tests/bench/plot.h"
 #include "tests/cluster/cluster.h"
 
-enum { NODES = 3 };
+enum { NODES = 3, IDLE_S = 5 };
 
 struct step {
     const char *name;
@@ -27,6 +28,7 @@ struct step {
 
 static const struct step steps[] = {
     {"bets, 1 connection", {.connections = 1}, 0},
+    {"bets, 4 connections", {.connections = 4}, 0},
     {"bets, 16 connections", {.connections = 16}, 0},
     {"bets, 64 connections", {.connections = 64}, 0},
     {"bets, 256 connections", {.connections = 256}, 0},
@@ -41,9 +43,38 @@ static const struct step steps[] = {
 };
 
 struct usage {
-    double cpu_s; /* user and system time of all nodes */
-    long rss_kib;
+    double cpu_s;  /* user and system time of all nodes */
+    long anon_kib; /* their own memory; not the store's pages, which the kernel takes back */
 };
+
+static void add_usage(struct usage *u, int pid)
+{
+    unsigned long user = 0, system = 0;
+    char path[64], line[256];
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    f = fopen(path, "r");
+    if (f != NULL) {
+        if (fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                   &system) == 2) {
+            u->cpu_s += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+        }
+        fclose(f);
+    }
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    f = fopen(path, "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        long kib = 0;
+
+        if (sscanf(line, "RssAnon: %ld", &kib) == 1) {
+            u->anon_kib += kib;
+        }
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+}
 
 static struct usage usage_of(const struct cluster *c)
 {
@@ -51,35 +82,18 @@ static struct usage usage_of(const struct cluster *c)
     int i;
 
     for (i = 0; i < c->n; i++) {
-        unsigned long user = 0, system = 0;
-        long pages = 0;
-        char path[64];
-        FILE *f;
-
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)c->nodes[i].pid);
-        f = fopen(path, "r");
-        if (f != NULL) {
-            if (fscanf(f,
-                       "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d "
-                       "%*d %*d %*d %*u %*u %ld",
-                       &user, &system, &pages) != 3) {
-                user = system = 0;
-            }
-            fclose(f);
-        }
-        u.cpu_s += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-        u.rss_kib += pages * (sysconf(_SC_PAGESIZE) / 1024);
+        add_usage(&u, (int)c->nodes[i].pid);
     }
     return u;
 }
 
 static void print_result(const struct step *step, const struct load_result *r, double rate,
-                         double cpu_us, long rss_kib)
+                         double cpu_us, long anon_kib)
 {
     printf("%-38s %9.0f /s  %7.2f %7.2f %7.2f %7.2f  %7.1f us  %5ld MiB", step->name, rate,
            (double)latencies_at(&r->ok, 0.5) / 1000, (double)latencies_at(&r->ok, 0.99) / 1000,
            (double)latencies_at(&r->ok, 0.999) / 1000, (double)r->ok.max_us / 1000, cpu_us,
-           rss_kib / 1024);
+           anon_kib / 1024);
     if (r->overloaded > 0) {
         printf("  %llu times 503 (%llu without Retry-After), p99 %.2f ms",
                (unsigned long long)r->overloaded, (unsigned long long)r->without_wait,
@@ -90,6 +104,18 @@ static void print_result(const struct step *step, const struct load_result *r, d
     }
     printf("\n");
     fflush(stdout);
+}
+
+/* What nodes take that have nothing to do. */
+static void measure_idle(struct cluster *c)
+{
+    double before, part;
+
+    sleep(1); /* the last of the seeding */
+    before = usage_of(c).cpu_s;
+    sleep(IDLE_S);
+    part = (usage_of(c).cpu_s - before) / (IDLE_S * NODES);
+    printf("idle: %.2f %% of a core for each node\n", 100 * part);
 }
 
 /* Runs one load; returns its rate. */
@@ -115,16 +141,16 @@ static double run_step(struct cluster *c, const struct step *step, struct load l
     after = usage_of(c);
     rate = (double)r.done / r.seconds;
     cpu_us = r.done == 0 ? 0 : (after.cpu_s - before.cpu_s) * 1e6 / (double)r.done;
-    print_result(step, &r, rate, cpu_us, after.rss_kib);
+    print_result(step, &r, rate, cpu_us, after.anon_kib);
     json_array_append_new(
         results,
-        json_pack("{s:s, s:i, s:i, s:f, s:f, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}", "load",
-                  step->name, "connections", load.connections, "batch", load.batch, "offered_per_s",
-                  load.rate_per_s, "per_second", rate, "p50_us",
-                  (json_int_t)latencies_at(&r.ok, 0.5), "p99_us",
+        json_pack("{s:s, s:b, s:i, s:i, s:f, s:f, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}",
+                  "load", step->name, "bets", load.work == LOAD_BETS, "connections",
+                  load.connections, "batch", load.batch, "offered_per_s", load.rate_per_s,
+                  "per_second", rate, "p50_us", (json_int_t)latencies_at(&r.ok, 0.5), "p99_us",
                   (json_int_t)latencies_at(&r.ok, 0.99), "p999_us",
                   (json_int_t)latencies_at(&r.ok, 0.999), "max_us", (json_int_t)r.ok.max_us,
-                  "cpu_us", cpu_us, "rss_kib", (json_int_t)after.rss_kib, "overloaded",
+                  "cpu_us", cpu_us, "anon_kib", (json_int_t)after.anon_kib, "overloaded",
                   (json_int_t)r.overloaded, "overloaded_p99_us",
                   (json_int_t)latencies_at(&r.refused, 0.99), "failed", (json_int_t)r.failed));
     return rate;
@@ -150,6 +176,9 @@ int main(int argc, char **argv)
     cluster_start_all(&cluster);
     cluster_wait_ready(&cluster);
     cluster_seed(&cluster, players, "1000000");
+    if (*filter == '\0') {
+        measure_idle(&cluster);
+    }
     printf("three nodes and the load on this machine, %d s each, %d players\n", seconds, players);
     printf("%-38s %12s  %7s %7s %7s %7s ms  %7s  %9s\n", "", "", "p50", "p99", "p99.9", "max",
            "cpu", "memory");
@@ -170,6 +199,9 @@ int main(int argc, char **argv)
     mkdir("tests/bench/results", 0755);
     json_dump_file(results, "tests/bench/results/http.json",
                    JSON_INDENT(1) | JSON_REAL_PRECISION(8));
+    if (*filter == '\0') {
+        plot_write(results, "tests/bench/results/http.svg");
+    }
     json_decref(results);
     cluster_destroy(&cluster, false);
     return 0;
