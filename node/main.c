@@ -62,8 +62,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
     return a->config != NULL && optind == argc ? 0 : -1;
 }
 
-/* An entry of bets is some hundred KiB, and so are the buffers on its way: by glibc's own rules each
- * would be mapped, cleared page by page by the kernel, and given back, entry after entry. */
+/* An entry of bets is some hundred KiB, and so are the buffers on its way: by glibc's own rules
+ * each would be mapped, cleared page by page by the kernel, and given back, entry after entry. */
 static void keep_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
