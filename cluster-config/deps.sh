@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that Florin needs, as root; quick and silent when all are there.
 #
-#   cluster-config/deps.sh run [test] [fuzz]      groups of packages
+#   cluster-config/deps.sh run [test] [fuzz] [peers]      groups of packages
 #
 # libraft must be 0.22: trixie has it, bookworm has it in backports only. That suite is enabled from
 # the mirror that the machine already uses: the new apt source is a copy of the machine's own entry
@@ -40,7 +40,8 @@ want_group() {
         ;;
     test) wanted+=(libcmocka-dev libyaml-dev valgrind clang-format) ;;
     fuzz) wanted+=(clang libclang-rt-dev) ;;
-    *) die "unknown group $1; expected run, test or fuzz" ;;
+    peers) wanted+=(postgresql etcd-server) ;; # what make bench-peers compares with
+    *) die "unknown group $1; expected run, test, fuzz or peers" ;;
     esac
 }
 

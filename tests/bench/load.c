@@ -22,6 +22,7 @@ struct connection {
     int fd;
     bool busy;
     uint64_t due_ns; /* what the latency counts from */
+    unsigned player;
     struct bytes out;
     size_t sent;
     struct bytes in;
@@ -132,7 +133,7 @@ static void begin_request(struct generator *g, struct connection *c, uint64_t du
     c->sent = 0;
     c->expected = 0;
     bytes_clear(&c->in);
-    load_body_request(&g->body, &c->out);
+    load_body_request(&g->body, &c->out, &c->player);
     send_more(g, c);
 }
 
@@ -147,7 +148,7 @@ static void count_answer(struct generator *g, const struct connection *c)
 
     if (status == 200) {
         r->requests++;
-        r->done += load_body_done(&g->body, c->in.base, c->in.len);
+        r->done += load_body_done(&g->body, c->player, head, c->in.len);
         latencies_add(&r->ok, us);
     } else if (status == 503) {
         r->overloaded++;

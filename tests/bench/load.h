@@ -21,6 +21,7 @@ enum load_work {
     LOAD_BETS,
     LOAD_READS,       /* a player's balance, linearizable */
     LOAD_STALE_READS, /* ... from the node's own state */
+    LOAD_ETCD,        /* the same bets, as transactions of etcd's JSON gateway */
 };
 
 struct load {

@@ -3,7 +3,9 @@
 
 #include "tests/bench/load_body.h"
 
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 enum { ID_DIGITS = 16 };
@@ -17,11 +19,18 @@ void load_body_init(struct load_body *b, const struct load *load)
     b->run = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
     b->random = b->run | 1;
     bytes_init(&b->body);
+    if (load->work == LOAD_ETCD) {
+        b->revisions = calloc(load->players, sizeof *b->revisions);
+        if (b->revisions == NULL) {
+            abort();
+        }
+    }
 }
 
 void load_body_release(struct load_body *b)
 {
     bytes_release(&b->body);
+    free(b->revisions);
 }
 
 static uint64_t next_random(struct load_body *b)
@@ -158,39 +167,104 @@ static void make_read(struct load_body *b, struct bytes *out)
     put(out, "\r\n\r\n");
 }
 
-void load_body_request(struct load_body *b, struct bytes *out)
+/* ---- etcd ---- */
+
+static void put_key(struct bytes *out, const char *text, size_t len)
+{
+    char encoded[128];
+
+    sodium_bin2base64(encoded, sizeof encoded, (const unsigned char *)text, len,
+                      sodium_base64_VARIANT_ORIGINAL);
+    put(out, "\"key\":\"");
+    put(out, encoded);
+    put(out, "\"");
+}
+
+/* A bet as etcd can do it: if the id is new, and the wallet as this client last saw it, then both
+ * are written. The client knows the balance, so that etcd is spared the reading of it. */
+static void make_etcd_txn(struct load_body *b, struct bytes *out, unsigned player)
+{
+    char id[2 * ID_DIGITS], name[16];
+    size_t len = (size_t)snprintf(name, sizeof name, "p%u", player);
+
+    make_id(b, id);
+    put(out, "{\"compare\":[{\"target\":\"CREATE\",\"create_revision\":\"0\",");
+    put_key(out, id, sizeof id);
+    put(out, "},{\"target\":\"MOD\",\"mod_revision\":\"");
+    bytes_append_decimal(out, b->revisions[player]);
+    put(out, "\",");
+    put_key(out, name, len);
+    put(out, "}],\"success\":[{\"requestPut\":{\"value\":\"MTAwMDAuMDA=\",");
+    put_key(out, name, len);
+    put(out, "}},{\"requestPut\":{\"value\":\"MC4wMQ==\",");
+    put_key(out, id, sizeof id);
+    put(out, "}}]}");
+}
+
+static uint64_t etcd_done(struct load_body *b, unsigned player, const char *answer)
+{
+    static const char field[] = "\"revision\":\"";
+    const char *revision = strstr(answer, field);
+
+    /* Not done: two bets of one player met. */
+    if (revision == NULL || strstr(answer, "\"succeeded\":true") == NULL) {
+        return 0;
+    }
+    b->revisions[player] = strtoull(revision + sizeof field - 1, NULL, 10);
+    return 1;
+}
+
+/* ---- any of them ---- */
+
+static const char *path_of(const struct load *load)
+{
+    if (load->work == LOAD_ETCD) {
+        return "/v3/kv/txn";
+    }
+    return load->batch > 0 ? "/v1/batches" : "/v1/bets";
+}
+
+void load_body_request(struct load_body *b, struct bytes *out, unsigned *player)
 {
     const struct load *load = b->load;
     char head[512];
     int len;
 
     bytes_clear(out);
-    if (load->work != LOAD_BETS) {
+    *player = 0;
+    if (load->work == LOAD_READS || load->work == LOAD_STALE_READS) {
         make_read(b, out);
         return;
     }
     bytes_clear(&b->body);
-    if (load->batch > 0) {
+    if (load->work == LOAD_ETCD) {
+        *player = (unsigned)(next_random(b) % load->players);
+        make_etcd_txn(b, &b->body, *player);
+    } else if (load->batch > 0) {
         make_batch(b, &b->body);
     } else {
         make_bet(b, &b->body, false);
     }
     len = snprintf(head, sizeof head,
-                   "POST /v1/%s HTTP/1.1\r\nHost: florin\r\nAuthorization: Bearer %s\r\n"
+                   "POST %s HTTP/1.1\r\nHost: localhost\r\n%s%s%s"
                    "Content-Type: application/%s\r\nContent-Length: %zu\r\n\r\n",
-                   load->batch > 0 ? "batches" : "bets", load->key,
+                   path_of(load), load->key == NULL ? "" : "Authorization: Bearer ",
+                   load->key == NULL ? "" : load->key, load->key == NULL ? "" : "\r\n",
                    load->msgpack ? "msgpack" : "json", b->body.len);
     bytes_append(out, head, (size_t)len);
     bytes_append(out, b->body.base, b->body.len);
 }
 
-uint64_t load_body_done(const struct load_body *b, const void *answer, size_t len)
+uint64_t load_body_done(struct load_body *b, unsigned player, const char *answer, size_t len)
 {
     static const char code[] = "applied";
     const char *at = answer;
     const char *end = at + len;
     uint64_t done = 0;
 
+    if (b->load->work == LOAD_ETCD) {
+        return etcd_done(b, player, answer);
+    }
     if (b->load->batch == 0) {
         return 1;
     }
