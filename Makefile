@@ -79,8 +79,8 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench count \
-        count-renew chroot-test
+        sim-guards sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench bench-peers \
+        count count-renew chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -254,10 +254,15 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 	done
 
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
-	@set -e; for b in $(sort $(BENCHES)); do \
+	@set -e; for b in $(sort $(filter-out %/bench_etcd,$(BENCHES))); do \
 	    echo "== $${b##*/}"; \
 	    case $$b in *bench_http*|*bench_elections*) $$b $(BUILD)/florind;; *) $$b;; esac; \
 	done
+
+# SECONDS=n for each load
+bench-peers: $(BINARIES) $(BENCHES) ## Florin beside PostgreSQL and etcd, which it installs (as root)
+	@cluster-config/deps.sh run peers
+	@tests/bench/peers.sh $(BUILD) $(or $(SECONDS),5)
 
 count: $(BUILD)/tests/bench/bench_apply ## instructions that a bet's apply takes, against a baseline
 	@tests/bench/count.sh $(BUILD)/tests/bench/bench_apply
