@@ -2,6 +2,7 @@
 
 SHELL    := /bin/bash
 .SHELLFLAGS := -o pipefail -c
+VERSION  := 0.1.0
 BUILD    ?= build
 SANITIZE ?=
 DEFINES  ?=
@@ -38,7 +39,7 @@ LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 # msgpack-c's package and library are called one way or the other by Debian release; both have
 # msgpack.h.
-LIBS := -lraft -luv -llmdb -lmsgpackc -lcivetweb -ljansson -lssl -lcrypto -lsodium -lisal -lcurl
+LIBS := -lraft -luv -llmdb -lmsgpackc -lcivetweb -ljansson -lssl -lcrypto -lsodium -lisal -lcurl -lsystemd
 ifneq ($(wildcard /usr/lib/*/libmsgpack-c.so),)
 LIBS := $(subst -lmsgpackc,-lmsgpack-c,$(LIBS))
 endif
@@ -79,8 +80,8 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench bench-peers \
-        count count-renew chroot-test
+        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test fuzz \
+        fuzz-programs fuzz-regress bench bench-peers count count-renew chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -90,7 +91,7 @@ help: ## this list
 
 $(BUILD)/%.o: %.c | $(BUILD)/.checked
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CFLAGS) -c $< -o $@
+	$(call say,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 # libraft's step interface may change after 0.22: refuse another version than the one we proved.
 $(BUILD)/.checked: $(wildcard /usr/include/raft.h)
@@ -100,6 +101,8 @@ $(BUILD)/.checked: $(wildcard /usr/include/raft.h)
 	    echo "florin needs libraft 0.22.x, found '$${v:-none}': run 'make deps' as root" >&2; exit 1; \
 	fi
 	@touch $@
+
+$(BUILD)/node/main.o $(BUILD)/cluster-config/ctl_main.o $(BUILD)/api/metrics.o: CFLAGS += -DFLORIN_VERSION='"$(VERSION)"'
 
 $(BUILD)/florind: $(BUILD)/node/main.o $(ALL_OBJECTS)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -171,6 +174,51 @@ status: ## what runs, and what each node thinks of the cluster
 clean: ## stop the nodes, then remove build/ and run/ with all data
 	@cluster-config/down.sh
 	rm -rf $(BUILD) run
+
+# --- packages -----------------------------------------------------------------------------------
+
+PREFIX     ?= /usr/local
+DESTDIR    ?=
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+MAN        := $(BUILD)/florind.8 $(BUILD)/florinctl.1 $(BUILD)/florin.conf.5
+
+$(BUILD)/florind.8 $(BUILD)/florinctl.1: $(BUILD)/%: $(BINARIES) docs/man/page.sh
+	@docs/man/page.sh $(basename $*) $(VERSION) $(BUILD)/$(basename $*) >$@
+$(BUILD)/florin.conf.5: cluster-config/three-nodes/node1.conf docs/man/page.sh
+	@docs/man/page.sh florin.conf $(VERSION) >$@
+
+# The sample config with the paths of an installed node.
+$(BUILD)/florin.conf.example: cluster-config/three-nodes/node1.conf
+	@sed -e '1s/.*/# One node of the cluster. Paths are relative to the/' \
+	    -e 's|^data_dir = .*|data_dir = /var/lib/florin/data|' \
+	    -e 's|^cluster_id = .*|cluster_id = my-florin|' $< >$@
+
+install: $(BINARIES) $(MAN) $(BUILD)/florin.conf.example ## install under DESTDIR= PREFIX= (/usr/local)
+	install -D -m 755 $(BUILD)/florind $(DESTDIR)$(PREFIX)/sbin/florind
+	install -D -m 755 $(BUILD)/florinctl $(DESTDIR)$(PREFIX)/bin/florinctl
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(BUILD)/florind.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(BUILD)/florinctl.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(BUILD)/florin.conf.5
+	install -D -m 644 cluster-config/florinctl.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/florinctl
+	install -D -m 644 cluster-config/systemd/florin.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/florin.conf
+	install -D -m 644 $(BUILD)/florin.conf.example $(DESTDIR)$(SYSCONFDIR)/florin/florin.conf.example
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed -e 's|/usr/sbin/|$(PREFIX)/sbin/|' -e 's|/etc/florin/|$(SYSCONFDIR)/florin/|' \
+	    cluster-config/systemd/florind.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/florind.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/florind.service
+
+deb: ## build the Debian package into build/deb (as root: installs what that needs)
+	@cluster-config/deps.sh run deb
+	@cluster-config/deb.sh $(BUILD)/deb
+
+# SUITE=bookworm or trixie
+deb-test: ## the package in a bare chroot: install, three nodes, a bet, remove (as root)
+	@tests/cluster/chroot_deb.sh $(or $(SUITE),bookworm)
+
+alerts-test: $(BINARIES) ## the alert rules against their test figures (as root: installs promtool)
+	@cluster-config/deps.sh run monitoring
+	@tests/cluster/test_monitoring.sh $(BINARIES)
 
 # --- tests --------------------------------------------------------------------------------------
 

@@ -71,7 +71,10 @@ int handle_currency_create(struct exchange *x)
 
 static int create_principal(struct exchange *x, enum role role)
 {
-    static const struct field fields[] = {{"id", FIELD_ID, offsetof(struct command, name), true}};
+    static const struct field fields[] = {
+        {"id", FIELD_ID, offsetof(struct command, name), true},
+        {"ids_scope", FIELD_IDS_SCOPE, offsetof(struct command, ids_scope), false},
+    };
     struct command c = {.type = COMMAND_PRINCIPAL_CREATE, .role = role};
 
     if (fields_read(x->json, fields, COUNT(fields), &c, &x->problem) != 0 || create(x, &c) != 0) {
@@ -79,6 +82,7 @@ static int create_principal(struct exchange *x, enum role role)
     }
     writer_put_text(&x->w, "id", c.name);
     writer_put_string(&x->w, "role", role_name(role));
+    writer_put_string(&x->w, "ids_scope", ids_scope_name(c.ids_scope));
     writer_close_map(&x->w);
     return 0;
 }

@@ -150,6 +150,7 @@ static void take_key(const struct credentials *c, struct slice id, const struct 
     memcpy(key->id, id.base, id.len);
     memcpy(key->who.name, a->principal.base, a->principal.len);
     key->who.role = a->role;
+    key->who.ids_scope = a->policy.ids_scope;
     key->kind = a->key_kind;
     memcpy(key->secret_hash, a->secret_hash, SECRET_HASH_BYTES);
     if (key->kind == KEY_HMAC) {

@@ -24,6 +24,7 @@ enum { UNKNOWN_KEYS_PER_SECOND = 200 };
 struct principal {
     char name[ID_MAX + 1];
     enum role role;
+    enum ids_scope ids_scope;
 };
 
 /* What a request brings along to be let in; headers that were not sent are NULL. */

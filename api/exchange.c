@@ -83,6 +83,16 @@ int exchange_require_role(struct exchange *x, enum role role)
                                              "This key's role is %s.", role_name(x->who.role));
 }
 
+int exchange_check_player(struct exchange *x, struct slice player)
+{
+    if (player.len > 0 || x->who.ids_scope == IDS_PER_PRINCIPAL) {
+        return 0;
+    }
+    return problem_set(&x->problem, PROBLEM_MALFORMED,
+                       "missing: player. The ids of %s are unique for each player only.",
+                       x->who.name);
+}
+
 int exchange_take(struct exchange *x, const char *what, struct slice name, struct limiter_rule rule)
 {
     struct bytes key;

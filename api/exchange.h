@@ -13,6 +13,7 @@
 #include "api/metrics.h"
 #include "api/passwords.h"
 #include "api/streams.h"
+#include "api/vault.h"
 #include "api/writer.h"
 #include "statemachine/report.h"
 
@@ -29,6 +30,7 @@ struct api {
     struct origins *origins;
     struct reporter *reporter;
     unsigned deadline_ms; /* how long a call may wait, unless the client wants less */
+    struct vault vault;   /* all NULL: this server has none */
     /* What the secrets of hmac keys are sealed with (BOX_KEY_BYTES); NULL: none can be made. */
     const uint8_t *box_key;
 };
@@ -88,6 +90,7 @@ struct exchange {
      * until the client is gone or the node stops, and the connection is closed after it. */
     void (*stream)(struct exchange *x, const struct sink *sink);
     uint64_t stream_from;
+    struct vault_backup *backup; /* ... or what it sends */
 };
 
 /* Starts the answer's body anew in *out. */
@@ -105,6 +108,10 @@ int exchange_authenticate(struct exchange *x);
 
 /* The same, for a call that only this role may make: -1 with 401, 403, ... */
 int exchange_require_role(struct exchange *x, enum role role);
+
+/* An id in a path names a transaction of the caller's, but where the caller's ids are unique per
+ * player only together with `player`: -1 and the problem when that is empty. */
+int exchange_check_player(struct exchange *x, struct slice player);
 
 /* Counts this call against a rule for a name within `what`: 0, or -1 with 429. */
 int exchange_take(struct exchange *x, const char *what, struct slice name,

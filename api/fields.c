@@ -116,6 +116,8 @@ static int read_word(const struct field *f, json_t *value, void *out, struct pro
                    : field_wrong(f, "active, blocked or self_excluded", problem);
     case FIELD_SHORTFALL:
         return shortfall_parse(text, out) == 0 ? 0 : field_wrong(f, "clamp or reject", problem);
+    case FIELD_IDS_SCOPE:
+        return ids_scope_parse(text, out) == 0 ? 0 : field_wrong(f, "provider or player", problem);
     case FIELD_LIMIT_KIND:
         return limit_kind_parse(text, out) == 0 ? 0
                                                 : field_wrong(f, "deposit, stake or loss", problem);
@@ -209,6 +211,7 @@ static int read_field(const struct field *f, json_t *value, void *target, struct
     case FIELD_KEY_KIND:
     case FIELD_STATUS:
     case FIELD_SHORTFALL:
+    case FIELD_IDS_SCOPE:
     case FIELD_LIMIT_KIND:
     case FIELD_LIMIT_PERIOD:
         return read_word(f, value, out, problem);

@@ -22,6 +22,7 @@ enum field_kind {
     FIELD_KEY_KIND,       /* enum key_kind */
     FIELD_STATUS,         /* enum player_status */
     FIELD_SHORTFALL,      /* enum shortfall */
+    FIELD_IDS_SCOPE,      /* enum ids_scope */
     FIELD_LIMIT_KIND,     /* enum limit_kind */
     FIELD_LIMIT_PERIOD,   /* enum limit_period */
     FIELD_SCALE,          /* uint8_t, 0 to SCALE_MAX */

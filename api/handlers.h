@@ -69,6 +69,10 @@ int handle_health(struct exchange *x);
 int handle_ready(struct exchange *x);
 int handle_metrics(struct exchange *x);
 
+/* backup.c */
+int handle_backup(struct exchange *x);
+int handle_verify(struct exchange *x);
+
 /* openapi.c */
 int handle_openapi(struct exchange *x);
 

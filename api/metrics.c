@@ -1,4 +1,5 @@
 #include "api/metrics.h"
+#include "api/metrics_private.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -85,8 +86,8 @@ static void head(struct bytes *out, const char *name, const char *type, const ch
     line(out, "# TYPE %s %s", name, type);
 }
 
-static void one(struct bytes *out, const char *name, const char *type, const char *help,
-                uint64_t value)
+void metrics_one(struct bytes *out, const char *name, const char *type, const char *help,
+                 uint64_t value)
 {
     head(out, name, type, help);
     line(out, "%s %llu", name, (unsigned long long)value);
@@ -104,6 +105,13 @@ static struct seconds seconds_of(uint64_t us)
     snprintf(s.text, sizeof s.text, "%llu.%06llu", (unsigned long long)(us / 1000000),
              (unsigned long long)(us % 1000000));
     return s;
+}
+
+void metrics_seconds(struct bytes *out, const char *name, const char *type, const char *help,
+                     uint64_t us)
+{
+    head(out, name, type, help);
+    line(out, "%s %s", name, seconds_of(us).text);
 }
 
 /* One series; `label` is like `route="x",` or empty. */
@@ -168,26 +176,53 @@ static void write_http(const struct metrics *m, const struct metrics_label *labe
 
 static void write_raft(const struct cluster_status *s, struct bytes *out)
 {
-    one(out, "florin_leader", "gauge", "1 on the node that leads.", s->leader_id == s->node_id);
-    one(out, "florin_leader_known", "gauge", "1 when this node knows a leader.", s->leader_id != 0);
-    one(out, "florin_term", "gauge", "Raft's term.", s->term);
-    one(out, "florin_first_index", "gauge", "First index in the log.", s->first_index);
-    one(out, "florin_last_index", "gauge", "Last index in the log.", s->last_index);
-    one(out, "florin_stored_index", "gauge", "Last index that is durable here.", s->stored_index);
-    one(out, "florin_commit_index", "gauge", "Last index known to be committed.", s->commit_index);
-    one(out, "florin_applied_index", "gauge", "Last index applied here.", s->applied_index);
-    one(out, "florin_applied_seq", "gauge", "Last sequence number of the ledger here.",
-        s->applied_seq);
-    one(out, "florin_checkpoint_index", "gauge", "Applied index of the last durable checkpoint.",
-        s->checkpoint_index);
-    one(out, "florin_leader_changes_total", "counter", "Times another leader was learnt of.",
-        s->leader_changes);
-    one(out, "florin_elections_won_total", "counter", "Times this node became leader.",
-        s->elections_won);
-    one(out, "florin_members", "gauge", "Members of the cluster.", s->n_members);
-    one(out, "florin_entries_committed_total", "counter", "Log entries committed.",
-        s->entries_committed);
-    one(out, "florin_commands_applied_total", "counter", "Commands applied.", s->commands_applied);
+    metrics_one(out, "florin_leader", "gauge", "1 on the node that leads.",
+                s->leader_id == s->node_id);
+    metrics_one(out, "florin_leader_known", "gauge", "1 when this node knows a leader.",
+                s->leader_id != 0);
+    metrics_one(out, "florin_term", "gauge", "Raft's term.", s->term);
+    metrics_one(out, "florin_first_index", "gauge", "First index in the log.", s->first_index);
+    metrics_one(out, "florin_last_index", "gauge", "Last index in the log.", s->last_index);
+    metrics_one(out, "florin_stored_index", "gauge", "Last index that is durable here.",
+                s->stored_index);
+    metrics_one(out, "florin_commit_index", "gauge", "Last index known to be committed.",
+                s->commit_index);
+    metrics_one(out, "florin_applied_index", "gauge", "Last index applied here.", s->applied_index);
+    metrics_one(out, "florin_applied_seq", "gauge", "Last sequence number of the ledger here.",
+                s->applied_seq);
+    metrics_one(out, "florin_checkpoint_index", "gauge",
+                "Applied index of the last durable checkpoint.", s->checkpoint_index);
+    metrics_one(out, "florin_leader_changes_total", "counter",
+                "Times another leader was learnt of.", s->leader_changes);
+    metrics_one(out, "florin_elections_won_total", "counter", "Times this node became leader.",
+                s->elections_won);
+    metrics_one(out, "florin_members", "gauge", "Members of the cluster.", s->n_members);
+    metrics_one(out, "florin_entries_committed_total", "counter", "Log entries committed.",
+                s->entries_committed);
+    metrics_one(out, "florin_commands_applied_total", "counter", "Commands applied.",
+                s->commands_applied);
+}
+
+static void write_members(const struct cluster_status *s, struct bytes *out)
+{
+    uint32_t i;
+
+    head(out, "florin_peer_connected", "gauge", "1 while the link to this member is up.");
+    for (i = 0; i < s->n_members; i++) {
+        if (s->members[i].id != s->node_id) {
+            line(out, "florin_peer_connected{peer=\"%llu\"} %d",
+                 (unsigned long long)s->members[i].id, s->members[i].connected);
+        }
+    }
+    if (s->leader_id != s->node_id) {
+        return;
+    }
+    head(out, "florin_peer_match_index", "gauge",
+         "On the leader: the last index that this member is known to hold.");
+    for (i = 0; i < s->n_members; i++) {
+        line(out, "florin_peer_match_index{peer=\"%llu\"} %llu",
+             (unsigned long long)s->members[i].id, (unsigned long long)s->members[i].match_index);
+    }
 }
 
 static void write_work(const struct cluster_status *s, struct bytes *out)
@@ -201,34 +236,41 @@ static void write_work(const struct cluster_status *s, struct bytes *out)
               s->commit_latency.sum_us);
     head(out, "florin_log_sync_seconds", "histogram", "One write and sync of the log.");
     histogram(out, "florin_log_sync_seconds", "", s->sync_latency.bucket, s->sync_latency.sum_us);
-    one(out, "florin_log_bytes_written_total", "counter", "Bytes written to the log.",
-        s->log_bytes_written);
-    one(out, "florin_log_syncs_total", "counter", "Syncs of the log.", s->log_syncs);
-    one(out, "florin_reads_total", "counter", "Linearizable reads.", s->reads);
-    one(out, "florin_barriers_total", "counter", "Barriers proposed for reads.", s->barriers);
-    one(out, "florin_forwarded_total", "counter", "Tickets sent to the leader.", s->forwarded);
-    one(out, "florin_repeated_total", "counter", "Tickets sent again after a lost leader.",
-        s->repeated);
-    one(out, "florin_overloaded_total", "counter", "Tickets refused because a queue was full.",
-        s->overloaded);
-    one(out, "florin_queue_tickets", "gauge", "Tickets waiting or under way.", s->queue_tickets);
-    one(out, "florin_queue_bytes", "gauge", "Their bytes.", s->queue_bytes);
-    one(out, "florin_changes_bytes", "gauge", "Changes in memory since the last checkpoint.",
-        s->changes_bytes);
-    one(out, "florin_checkpoints_total", "counter", "Checkpoints written.", s->checkpoints);
-    head(out, "florin_checkpoint_seconds_total", "counter", "Time spent writing checkpoints.");
-    line(out, "florin_checkpoint_seconds_total %s", seconds_of(s->checkpoint_total_us).text);
-    head(out, "florin_checkpoint_last_seconds", "gauge", "Time that the last one took.");
-    line(out, "florin_checkpoint_last_seconds %s", seconds_of(s->checkpoint_last_us).text);
+    metrics_one(out, "florin_log_bytes_written_total", "counter", "Bytes written to the log.",
+                s->log_bytes_written);
+    metrics_one(out, "florin_log_syncs_total", "counter", "Syncs of the log.", s->log_syncs);
+    metrics_one(out, "florin_reads_total", "counter", "Linearizable reads.", s->reads);
+    metrics_one(out, "florin_barriers_total", "counter", "Barriers proposed for reads.",
+                s->barriers);
+    metrics_one(out, "florin_forwarded_total", "counter", "Tickets sent to the leader.",
+                s->forwarded);
+    metrics_one(out, "florin_repeated_total", "counter", "Tickets sent again after a lost leader.",
+                s->repeated);
+    metrics_one(out, "florin_overloaded_total", "counter",
+                "Tickets refused because a queue was full.", s->overloaded);
+    metrics_one(out, "florin_queue_tickets", "gauge", "Tickets waiting or under way.",
+                s->queue_tickets);
+    metrics_one(out, "florin_queue_bytes", "gauge", "Their bytes.", s->queue_bytes);
+    metrics_one(out, "florin_changes_bytes", "gauge",
+                "Changes in memory since the last checkpoint.", s->changes_bytes);
+    metrics_one(out, "florin_checkpoints_total", "counter", "Checkpoints written.", s->checkpoints);
+    metrics_seconds(out, "florin_checkpoint_seconds_total", "counter",
+                    "Time spent writing checkpoints.", s->checkpoint_total_us);
+    metrics_seconds(out, "florin_checkpoint_last_seconds", "gauge", "Time that the last one took.",
+                    s->checkpoint_last_us);
 }
 
 void metrics_write(const struct metrics *m, const struct metrics_label *labels,
                    const struct cluster_status *status, struct bytes *out)
 {
-    one(out, "florin_up", "gauge", "1 when the node answers for itself.", status != NULL);
+    metrics_one(out, "florin_up", "gauge", "1 when the node answers for itself.", status != NULL);
+    head(out, "florin_build_info", "gauge", "The version that runs.");
+    line(out, "florin_build_info{version=\"" FLORIN_VERSION "\"} 1");
+    metrics_write_process(out);
     write_http(m, labels, out);
     if (status != NULL) {
         write_raft(status, out);
+        write_members(status, out);
         write_work(status, out);
     }
 }

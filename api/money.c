@@ -63,16 +63,18 @@ int handle_withdraw(struct exchange *x)
 static int end_withdrawal(struct exchange *x, enum command_type type)
 {
     static const struct field fields[] = {
-        {"amount", FIELD_AMOUNT, offsetof(struct command, amount), false},
+        {"player", FIELD_ID, offsetof(struct command, player), false},
+        {"amount", FIELD_AMOUNT, offsetof(struct command, amount), false}, /* of a confirmation */
     };
+    size_t n = type == COMMAND_WITHDRAW_CONFIRM ? 2 : 1;
     struct command c;
 
     command_init(&c);
     c.type = type;
     c.principal = slice_of(x->who.name);
     c.original = slice_of(x->ids[0]);
-    if (x->json != NULL &&
-        fields_read(x->json, fields, type == COMMAND_WITHDRAW_CONFIRM, &c, &x->problem) != 0) {
+    if ((x->json != NULL && fields_read(x->json, fields, n, &c, &x->problem) != 0) ||
+        exchange_check_player(x, c.player) != 0) {
         return -1;
     }
     return run(x, &c);

@@ -53,9 +53,10 @@ static int update_principal(struct exchange *x, enum role role)
         {"rate_per_s", FIELD_RATE, offsetof(struct command, rate_per_s), false},
         {"ip_allow", FIELD_IP_ALLOW, 0, false},
         {"currencies", FIELD_CURRENCIES, 0, false},
+        {"ids_scope", FIELD_IDS_SCOPE, offsetof(struct command, ids_scope), false},
     };
-    static const enum update_field bits[] = {SET_DISABLED, SET_SHORTFALL, SET_RATE, SET_IP_ALLOW,
-                                             SET_CURRENCIES};
+    static const enum update_field bits[] = {SET_DISABLED, SET_SHORTFALL,  SET_RATE,
+                                             SET_IP_ALLOW, SET_CURRENCIES, SET_IDS_SCOPE};
     struct command c;
     struct outcome o;
     struct ticket *held;
@@ -74,7 +75,7 @@ static int update_principal(struct exchange *x, enum role role)
     if (c.sets == 0) {
         return problem_set(&x->problem, PROBLEM_MALFORMED,
                            "expected at least one of disabled, shortfall, rate_per_s, ip_allow, "
-                           "currencies");
+                           "currencies, ids_scope");
     }
     if (commands_run(x, &c, &held, &o) != 0) {
         return -1;

@@ -59,12 +59,21 @@ int handle_transaction(struct exchange *x)
     struct query q = {
         .type = QUERY_TRANSACTION, .principal = slice_of(x->who.name), .id = slice_of(x->ids[0])};
     enum ticket_kind kind = TICKET_QUERY;
+    char player[ID_MAX + 1] = "";
+    const struct parameter parameters[] = {
+        {"consistency", PARAMETER_CONSISTENCY, &kind},
+        {"player", PARAMETER_ID, player},
+    };
     struct ticket *held;
     struct answer a;
     struct record r;
     int more;
 
-    if (reads_consistency(x, &kind) != 0 || reads_ask(x, kind, &q, &held, &a) != 0) {
+    if (parameters_read(x, parameters, 2) != 0 || exchange_check_player(x, slice_of(player)) != 0) {
+        return -1;
+    }
+    q.player = slice_of(player);
+    if (reads_ask(x, kind, &q, &held, &a) != 0) {
         return -1;
     }
     more = read_record(x, &a, &r);

@@ -232,6 +232,7 @@ void render_principal(struct writer *w, struct slice name, const struct answer *
     writer_put_text(w, "id", name);
     writer_put_string(w, "role", role_name(a->role));
     writer_put_bool(w, "disabled", a->principal_disabled);
+    writer_put_string(w, "ids_scope", ids_scope_name(p->ids_scope));
     writer_put_string(w, "shortfall", shortfall_name(p->shortfall));
     put_texts(w, "currencies", p->currencies, p->n_currencies);
     writer_put_u64(w, "rate_per_s", p->rate_per_s);

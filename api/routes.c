@@ -63,6 +63,9 @@ const struct route routes[] = {
     {"GET", "/v1/cluster", READERS, BODY_NONE, handle_cluster},
     {"POST", "/v1/cluster/transfer", OPERATOR, BODY_OPTIONAL, handle_transfer},
 
+    {"GET", "/v1/backup", OPERATOR, BODY_NONE, handle_backup},
+    {"POST", "/v1/verify", OPERATOR | AUDITOR, BODY_OPTIONAL, handle_verify},
+
     {"GET", "/healthz", ANYBODY, BODY_NONE, handle_health},
     {"GET", "/readyz", ANYBODY, BODY_NONE, handle_ready},
     {"GET", "/metrics", ANYBODY, BODY_NONE, handle_metrics},

@@ -215,6 +215,7 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
         .origins = &s->origins,
         .reporter = options->reporter,
         .deadline_ms = options->deadline_ms == 0 ? 5000 : options->deadline_ms,
+        .vault = options->vault == NULL ? (struct vault){NULL} : *options->vault,
         .box_key = options->box_key == NULL ? NULL : s->box_key,
     };
 }

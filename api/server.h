@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "consensus/submit.h"
+#include "api/vault.h"
 #include "statemachine/report.h"
 
 struct api_server_options {
@@ -23,6 +24,7 @@ struct api_server_options {
     struct gate *gate;              /* borrowed until stop */
     /* 32 bytes that open the secrets of hmac keys; copied. NULL: bearer keys only. */
     const uint8_t *box_key;
+    const struct vault *vault; /* copied. NULL: no backups and no audits */
     struct reporter *reporter; /* borrowed until stop; or NULL */
 };
 

@@ -51,6 +51,9 @@ static const struct key keys[] = {
     {"cluster_secret_file", KIND_PATH, AT(cluster_secret_file), 0, 0, NULL},
     {"operator_key_file", KIND_PATH, AT(operator_key_file), 0, 0, ""},
     {"secret_box_file", KIND_PATH, AT(secret_box_file), 0, 0, ""},
+    {"peer_certificate_file", KIND_PATH, AT(peer_certificate_file), 0, 0, ""},
+    {"peer_key_file", KIND_PATH, AT(peer_key_file), 0, 0, ""},
+    {"peer_authority_file", KIND_PATH, AT(peer_authority_file), 0, 0, ""},
     {"election_timeout", KIND_DURATION, AT(election_timeout_ms), 50, 60000, "1000ms"},
     {"heartbeat", KIND_DURATION, AT(heartbeat_ms), 5, 10000, "100ms"},
     {"raft_trailing", KIND_NUMBER, AT(raft_trailing), 0, 100000000, "100000"},
@@ -400,6 +403,13 @@ static int check_together(struct parser *p)
                          "%s:%u: node_id is %" PRIu64 ", which no `member` line names; expected "
                          "the id of one of the members",
                          p->name, line_of(p, "node_id"), c->node_id);
+    }
+    bool tls = c->peer_certificate_file[0] != '\0';
+    if (require(p, tls == (c->peer_key_file[0] != '\0'), "peer_key_file", "peer_certificate_file",
+                "both or neither") != 0 ||
+        require(p, tls == (c->peer_authority_file[0] != '\0'), "peer_authority_file",
+                "peer_certificate_file", "both or neither") != 0) {
+        return -1;
     }
     /* Three lost heartbeats should not yet be an election. */
     if (require(p, c->election_timeout_ms / 3 >= c->heartbeat_ms, "heartbeat", "election_timeout",

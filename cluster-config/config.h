@@ -43,9 +43,12 @@ struct florin_config {
     /* Where things are. Absolute, or relative to the working folder as the file's own path was. */
     char data_dir[CONFIG_PATH_MAX];
     char cluster_secret_file[CONFIG_PATH_MAX];
-    char operator_key_file[CONFIG_PATH_MAX]; /* "" when not given */
-    char secret_box_file[CONFIG_PATH_MAX];   /* likewise: then no hmac keys */
-    char peer_listen[CONFIG_ADDRESS_MAX];    /* host:port */
+    char operator_key_file[CONFIG_PATH_MAX];     /* "" when not given */
+    char secret_box_file[CONFIG_PATH_MAX];       /* likewise: then no hmac keys */
+    char peer_certificate_file[CONFIG_PATH_MAX]; /* these three: all, or "" and no TLS */
+    char peer_key_file[CONFIG_PATH_MAX];
+    char peer_authority_file[CONFIG_PATH_MAX];
+    char peer_listen[CONFIG_ADDRESS_MAX]; /* host:port */
     char http_listen[CONFIG_ADDRESS_MAX];
 
     /* Raft. */

@@ -20,18 +20,18 @@ enum ctl_exit {
     CTL_CREDENTIALS = 5,
 };
 
-/* Whose key a command uses when none is given. */
-enum ctl_role { CTL_PROVIDER, CTL_PLATFORM, CTL_OPERATOR, CTL_ROLES };
+/* Whose key a command uses when none is given; nobody's: it asks no node. */
+enum ctl_role { CTL_PROVIDER, CTL_PLATFORM, CTL_OPERATOR, CTL_ROLES, CTL_NOBODY = CTL_ROLES };
 
 enum { CTL_ENDPOINTS_MAX = 16, CTL_ENDPOINT_LENGTH_MAX = 256, CTL_KEY_MAX = 256 };
 
 struct ctl_options {
     const char *endpoints, *key, *key_file, *as; /* NULL: not given */
-    const char *round, *game, *session, *bet, *kind;
+    const char *round, *game, *session, *bet, *kind, *player, *ids_scope, *days;
     const char *credential_file;
     uint64_t limit, from, before; /* 0: not given */
     uint64_t timeout_ms;          /* no attempt begins after it */
-    bool json, stale, verify, if_missing;
+    bool json, stale, verify, if_missing, force;
 };
 
 struct ctl_http; /* ctl_http.c */
@@ -49,7 +49,8 @@ typedef int ctl_command_fn(struct ctl *ctl, char **args, int n_args);
 
 ctl_command_fn ctl_bet, ctl_win, ctl_rollback, ctl_deposit, ctl_balance, ctl_history,
     ctl_transaction, ctl_ledger, ctl_cluster_status, ctl_cluster_transfer, ctl_currency_add,
-    ctl_provider_add, ctl_gateway_add, ctl_player_add, ctl_key_add;
+    ctl_provider_add, ctl_gateway_add, ctl_player_add, ctl_key_add, ctl_pki_init, ctl_pki_issue,
+    ctl_pki_renew, ctl_pki_show, ctl_backup, ctl_verify;
 
 /* Fills in endpoints and key from options, environment and files; says what is missing and how to
  * mend it. 0 or an exit code. */
@@ -89,6 +90,22 @@ enum ctl_try ctl_http_try(struct ctl *ctl, unsigned endpoint, const char *path, 
  * idempotency key), until --timeout. Takes over `body` (NULL for a GET). CTL_OK with the 2xx reply,
  * or another exit code after the line on stderr; the reply is released by the caller either way. */
 int ctl_call(struct ctl *ctl, const char *path, json_t *body, struct ctl_reply *reply);
+
+/* How far a long piece of work is; all is 0 when it is not known. */
+typedef void ctl_progress_fn(void *context, uint64_t done, uint64_t all);
+
+/* A GET at one endpoint whose 200 is written to `fd` as it comes, however long that takes; any
+ * other answer goes into the reply, as above (ctl_download.c). */
+enum ctl_try ctl_download(struct ctl *ctl, unsigned endpoint, const char *path, int fd,
+                          ctl_progress_fn *progress, struct ctl_reply *reply, struct fault *fault);
+
+/* --- what florind does offline (ctl_offline.c) --- */
+
+/* `restore FILE ...` and `recover ...` are florind's work, for they make a node's data: it is
+ * called with what stands behind the command's name. Returns, with an exit code, only when it can't
+ * be. */
+int ctl_offline(int argc, char **argv);
+bool ctl_is_offline(int argc, char **argv);
 
 /* --- showing (ctl_show.c) --- */
 

@@ -7,6 +7,8 @@
 #include "cluster-config/value.h"
 #include "statemachine/money.h"
 
+enum { PATH_BYTES = 256 };
+
 static int create(struct ctl *ctl, const char *path, json_t *body)
 {
     struct ctl_reply reply = {0};
@@ -45,16 +47,50 @@ int ctl_currency_add(struct ctl *ctl, char **args, int n_args)
     return create(ctl, "/v1/currencies", body);
 }
 
+/* A set-up that runs again may find what it asks for; but a scope can't be changed, so another one
+ * that is there already must not look like success. */
+static int check_scope(struct ctl *ctl, const char *path, const char *id)
+{
+    char of_id[PATH_BYTES];
+    struct ctl_reply reply = {0};
+    const char *scope;
+    int rc;
+
+    snprintf(of_id, sizeof of_id, "%s/%s", path, id);
+    rc = ctl_call(ctl, of_id, NULL, &reply);
+    scope = json_string_value(json_object_get(reply.body, "ids_scope"));
+    if (rc == CTL_OK && (scope == NULL || strcmp(scope, ctl->options.ids_scope) != 0)) {
+        rc = ctl_fail(CTL_REFUSED, "%s is there, but the scope of its ids is %s, for ever", id,
+                      scope == NULL ? "unknown" : scope);
+    }
+    ctl_reply_release(&reply);
+    return rc;
+}
+
+static int principal_add(struct ctl *ctl, const char *path, const char *id)
+{
+    json_t *body = with("id", id);
+    int rc;
+
+    if (ctl->options.ids_scope != NULL) {
+        json_object_set_new(body, "ids_scope", json_string(ctl->options.ids_scope));
+    }
+    rc = create(ctl, path, body);
+    return rc == CTL_OK && ctl->options.if_missing && ctl->options.ids_scope != NULL
+               ? check_scope(ctl, path, id)
+               : rc;
+}
+
 int ctl_provider_add(struct ctl *ctl, char **args, int n_args)
 {
     (void)n_args;
-    return create(ctl, "/v1/providers", with("id", args[0]));
+    return principal_add(ctl, "/v1/providers", args[0]);
 }
 
 int ctl_gateway_add(struct ctl *ctl, char **args, int n_args)
 {
     (void)n_args;
-    return create(ctl, "/v1/gateways", with("id", args[0]));
+    return principal_add(ctl, "/v1/gateways", args[0]);
 }
 
 int ctl_player_add(struct ctl *ctl, char **args, int n_args)

@@ -46,6 +46,34 @@ static int list(struct ctl *ctl)
     return rc;
 }
 
+/* Tells the verifier where the ids of the record's principal are unique. A payment that does not
+ * come from its gateway comes from a platform, which has no such policy. */
+static int learn_ids(struct ctl *ctl, struct ledger_verifier *v, const struct record *r)
+{
+    bool by_gateway = slice_equal(r->principal, r->gateway);
+    enum ids_scope scope = IDS_PER_PRINCIPAL;
+    struct ctl_reply reply = {0};
+    char path[PATH_BYTES];
+    const char *text;
+    int rc = CTL_OK;
+
+    if (by_gateway || r->gateway.len == 0) {
+        snprintf(path, sizeof path, "/v1/%s/%.*s", by_gateway ? "gateways" : "providers",
+                 (int)r->principal.len, r->principal.base);
+        rc = ctl_call(ctl, path, NULL, &reply);
+        text = json_string_value(json_object_get(reply.body, "ids_scope"));
+        if (rc == CTL_OK && (text == NULL || ids_scope_parse(slice_of(text), &scope) != 0)) {
+            rc = ctl_fail(CTL_UNAVAILABLE, "the answer to %s has no \"ids_scope\" that is known",
+                          path);
+        }
+    }
+    if (rc == CTL_OK) {
+        ledger_verifier_ids(v, r->principal, scope);
+    }
+    ctl_reply_release(&reply);
+    return rc;
+}
+
 /* Feeds one page; *next is where the next begins, 0 at the end. CTL_REFUSED with the fault when
  * the ledger breaks. */
 static int page_verify(struct ctl *ctl, struct ledger_verifier *v, uint64_t *next,
@@ -67,6 +95,9 @@ static int page_verify(struct ctl *ctl, struct ledger_verifier *v, uint64_t *nex
             fault_set(fault, "seq %" PRIu64 ": %.400s", ledger_verifier_head(v, hash) + 1,
                       why.text);
             rc = CTL_REFUSED;
+        }
+        if (rc == CTL_OK && !ledger_verifier_knows(v, r.principal)) {
+            rc = learn_ids(ctl, v, &r);
         }
         if (rc == CTL_OK && ledger_verifier_add(v, &r, fault) != 0) {
             rc = CTL_REFUSED;

@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "cluster-config/pki.h"
 #include "cluster-config/value.h"
 
 enum option_id {
@@ -18,6 +19,7 @@ enum option_id {
     OPTION_JSON,
     OPTION_TIMEOUT,
     OPTION_HELP,
+    OPTION_VERSION,
     /* From here on: only where the command says so. */
     OPTION_STALE,
     OPTION_ROUND,
@@ -31,16 +33,20 @@ enum option_id {
     OPTION_VERIFY,
     OPTION_IF_MISSING,
     OPTION_CREDENTIAL_FILE,
+    OPTION_PLAYER,
+    OPTION_IDS_SCOPE,
+    OPTION_FORCE,
+    OPTION_DAYS,
 };
 
-#define BIT(option) (1u << (option))
+#define BIT(option) (UINT64_C(1) << (option))
 #define PLAY        (BIT(OPTION_ROUND) | BIT(OPTION_GAME) | BIT(OPTION_SESSION))
 
 struct command_entry {
     const char *first, *second; /* second is NULL for a command of one word */
     const char *usage;
     int min_args, max_args;
-    unsigned options;
+    uint64_t options;
     enum ctl_role role;
     ctl_command_fn *run;
     const char *help;
@@ -65,23 +71,47 @@ static const struct command_entry commands[] = {
     {"history", NULL, "PLAYER [--limit N] [--before SEQ] [--stale]", 1, 1,
      BIT(OPTION_LIMIT) | BIT(OPTION_BEFORE) | BIT(OPTION_STALE), CTL_PLATFORM, ctl_history,
      "the player's transactions, newest first"},
-    {"transaction", NULL, "ID [--stale]", 1, 1, BIT(OPTION_STALE), CTL_PROVIDER, ctl_transaction,
-     "what became of ID, which the key's principal sent"},
+    {"transaction", NULL, "ID [--player PLAYER] [--stale]", 1, 1,
+     BIT(OPTION_PLAYER) | BIT(OPTION_STALE), CTL_PROVIDER, ctl_transaction,
+     "what became of ID, which the key's principal sent; --player where its ids are\n"
+     "      unique for each player only"},
     {"ledger", NULL, "[--from SEQ] [--limit N] [--stale] | --verify [--stale]", 0, 0,
      BIT(OPTION_FROM) | BIT(OPTION_LIMIT) | BIT(OPTION_STALE) | BIT(OPTION_VERIFY), CTL_PLATFORM,
      ctl_ledger, "the ledger's entries; --verify recomputes chain, balances and sums"},
     {"currency", "add", "CODE [SCALE] [--if-missing]", 1, 2, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
      ctl_currency_add, "SCALE: digits after the point, 0 to 9, default 5"},
-    {"provider", "add", "ID [--if-missing]", 1, 1, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
-     ctl_provider_add, "a game provider"},
-    {"gateway", "add", "ID [--if-missing]", 1, 1, BIT(OPTION_IF_MISSING), CTL_OPERATOR,
-     ctl_gateway_add, "a payment gateway"},
+    {"provider", "add", "ID [--ids-scope SCOPE] [--if-missing]", 1, 1,
+     BIT(OPTION_IDS_SCOPE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_provider_add,
+     "a game provider; SCOPE, fixed for ever: `provider` (its transactions' ids are\n"
+     "      unique for all of it; the default) or `player` (for each player only)"},
+    {"gateway", "add", "ID [--ids-scope SCOPE] [--if-missing]", 1, 1,
+     BIT(OPTION_IDS_SCOPE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_gateway_add,
+     "a payment gateway"},
     {"player", "add", "ID [CURRENCY...] [--if-missing]", 1, 17, BIT(OPTION_IF_MISSING),
      CTL_PLATFORM, ctl_player_add, "a player, for these currencies only if any are given"},
     {"key", "add", "PRINCIPAL ROLE [--credential-file FILE] [--if-missing]", 2, 2,
      BIT(OPTION_CREDENTIAL_FILE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_key_add,
      "ROLE: provider, gateway, platform, operator, auditor; a new secret is shown once,\n"
      "      or KEYID.SECRET is taken from FILE"},
+    {"backup", NULL, "FILE [--force] [--stale]", 1, 1, BIT(OPTION_FORCE) | BIT(OPTION_STALE),
+     CTL_OPERATOR, ctl_backup,
+     "the whole ledger, as of now, into FILE; --stale: what the node has, without a majority"},
+    {"verify", NULL, "[FILE] [--stale]", 0, 1, BIT(OPTION_STALE), CTL_OPERATOR, ctl_verify,
+     "audit the backup FILE, here; or, without one, have a node audit what it has"},
+    {"restore", NULL, "FILE --config NODE.conf [--config NODE.conf]...", 0, 0, 0, CTL_NOBODY, NULL,
+     "make the data folders of a new cluster's nodes from the backup FILE; offline"},
+    {"recover", NULL, "--config NODE.conf [--other NODE:TERM/INDEX] ...", 0, 0, 0, CTL_NOBODY, NULL,
+     "at a survivor of a cluster that lost its majority: say what is there; with\n"
+     "      --cluster-id NAME --yes, make it the first node of a new cluster; offline"},
+    {"pki", "init", "DIR CLUSTER_ID [--force]", 2, 2, BIT(OPTION_FORCE), CTL_NOBODY, ctl_pki_init,
+     "an authority for the cluster's links; DIR/ca.key belongs on no node"},
+    {"pki", "issue", "DIR NODE_ID|NAME HOST... [--days N] [--force]", 3, 2 + PKI_HOSTS_MAX,
+     BIT(OPTION_DAYS) | BIT(OPTION_FORCE), CTL_NOBODY, ctl_pki_issue,
+     "a node's certificate and key, or, with a NAME, one for an HTTPS server"},
+    {"pki", "renew", "DIR NAME [--days N]", 2, 2, BIT(OPTION_DAYS), CTL_NOBODY, ctl_pki_renew,
+     "the same names, a new key, from today on; NAME is such as node-1"},
+    {"pki", "show", "FILE", 1, 1, 0, CTL_NOBODY, ctl_pki_show,
+     "what a certificate says, and how long it holds"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -93,6 +123,7 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
     {"stale", no_argument, NULL, OPTION_STALE},
     {"round", required_argument, NULL, OPTION_ROUND},
     {"game", required_argument, NULL, OPTION_GAME},
@@ -105,6 +136,10 @@ static const struct option long_options[] = {
     {"verify", no_argument, NULL, OPTION_VERIFY},
     {"if-missing", no_argument, NULL, OPTION_IF_MISSING},
     {"credential-file", required_argument, NULL, OPTION_CREDENTIAL_FILE},
+    {"player", required_argument, NULL, OPTION_PLAYER},
+    {"ids-scope", required_argument, NULL, OPTION_IDS_SCOPE},
+    {"force", no_argument, NULL, OPTION_FORCE},
+    {"days", required_argument, NULL, OPTION_DAYS},
     {NULL, 0, NULL, 0},
 };
 
@@ -125,6 +160,7 @@ static void help(void)
         "  --as ROLE                 provider, platform or operator: which of those three\n"
         "  --json                    the answer's JSON instead of a table\n"
         "  --timeout TIME            of the whole command, such as 500ms or 10s (the default)\n"
+        "  --help, --version\n"
         "\n"
         "A node that can't be reached or answers 503 or 504 is followed by the next one; the same\n"
         "id is sent again, which is always safe: an id is decided once, for ever.\n"
@@ -179,6 +215,12 @@ static const char **text_option(struct ctl_options *o, int id)
         return &o->kind;
     case OPTION_CREDENTIAL_FILE:
         return &o->credential_file;
+    case OPTION_PLAYER:
+        return &o->player;
+    case OPTION_IDS_SCOPE:
+        return &o->ids_scope;
+    case OPTION_DAYS:
+        return &o->days;
     default:
         return NULL;
     }
@@ -195,6 +237,8 @@ static bool *flag_option(struct ctl_options *o, int id)
         return &o->verify;
     case OPTION_IF_MISSING:
         return &o->if_missing;
+    case OPTION_FORCE:
+        return &o->force;
     default:
         return NULL;
     }
@@ -254,8 +298,13 @@ static bool plain(int argc, char **argv)
 
 static int run(struct ctl *ctl, const struct command_entry *c, char **args, int n_args)
 {
-    int rc = ctl_endpoints_resolve(ctl);
+    int rc;
 
+    if (c->role == CTL_NOBODY ||
+        (c->run == ctl_verify && n_args == 1)) { /* a file is verified here */
+        return c->run(ctl, args, n_args);
+    }
+    rc = ctl_endpoints_resolve(ctl);
     if (rc == CTL_OK) {
         rc = ctl_key_resolve(ctl, c->role);
     }
@@ -273,15 +322,22 @@ static int run(struct ctl *ctl, const struct command_entry *c, char **args, int 
 int main(int argc, char **argv)
 {
     struct ctl ctl = {.options.timeout_ms = 10000};
-    unsigned given = 0;
+    uint64_t given = 0;
     int id;
 
     if (!plain(argc, argv)) {
         return ctl_fail(CTL_USAGE, "an argument holds bytes that are not plain ASCII");
     }
+    if (ctl_is_offline(argc, argv)) {
+        return ctl_offline(argc, argv);
+    }
     while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         if (id == OPTION_HELP || id == 'h') {
             help();
+            return CTL_OK;
+        }
+        if (id == OPTION_VERSION) {
+            puts("florinctl " FLORIN_VERSION);
             return CTL_OK;
         }
         if (take_option(&ctl.options, id) != CTL_OK) {
@@ -292,7 +348,7 @@ int main(int argc, char **argv)
     char **words = argv + optind;
     int n = argc - optind;
     const struct command_entry *c = find(words, n);
-    if (c == NULL) {
+    if (c == NULL || c->run == NULL) { /* the latter come first, or not at all */
         return ctl_fail(CTL_USAGE, "%s%s; `florinctl --help` lists the commands",
                         n == 0 ? "no command" : "unknown command ", n == 0 ? "" : words[0]);
     }

@@ -146,9 +146,13 @@ int ctl_transaction(struct ctl *ctl, char **args, int n_args)
     char path[PATH_MAX_BYTES];
 
     (void)n_args;
-    if (!ctl_id_ok("transaction", args[0])) {
+    if (!ctl_id_ok("transaction", args[0]) ||
+        (ctl->options.player != NULL && !ctl_id_ok("player", ctl->options.player))) {
         return CTL_USAGE;
     }
     snprintf(path, sizeof path, "/v1/transactions/%s", args[0]);
+    if (ctl->options.player != NULL) {
+        ctl_path_add(path, sizeof path, "player", ctl->options.player);
+    }
     return show(ctl, path, NULL, NULL);
 }

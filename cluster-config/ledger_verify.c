@@ -15,6 +15,7 @@ struct node {
     int64_t balance_minor; /* of an account in a currency */
     uint64_t last_seq;     /* of a player, under "player:NAME" alone */
     size_t total;          /* index of its currency's total */
+    enum ids_scope scope;  /* of a principal, under "ids:NAME" */
     char key[];
 };
 
@@ -105,6 +106,37 @@ static struct node *node_of(struct ledger_verifier *v, const char *key, bool *ma
         free(fresh);
     }
     return *slot;
+}
+
+static void ids_key(struct slice principal, char key[static NODE_KEY_MAX])
+{
+    snprintf(key, NODE_KEY_MAX, "ids:%.*s", (int)principal.len, principal.base);
+}
+
+/* NULL: nothing was said of it. */
+static const struct node *find_ids(const struct ledger_verifier *v, struct slice principal)
+{
+    struct node *wanted = must(calloc(1, sizeof *wanted + NODE_KEY_MAX));
+    struct node *const *slot;
+
+    ids_key(principal, wanted->key);
+    slot = tfind(wanted, &v->nodes, compare_nodes);
+    free(wanted);
+    return slot == NULL ? NULL : *slot;
+}
+
+bool ledger_verifier_knows(const struct ledger_verifier *v, struct slice principal)
+{
+    return find_ids(v, principal) != NULL;
+}
+
+void ledger_verifier_ids(struct ledger_verifier *v, struct slice principal, enum ids_scope scope)
+{
+    char key[NODE_KEY_MAX];
+    bool made;
+
+    ids_key(principal, key);
+    node_of(v, key, &made)->scope = scope;
 }
 
 static size_t total_of(struct ledger_verifier *v, const struct record *r)
@@ -259,11 +291,16 @@ static void remember_id(struct ledger_verifier *v, const struct record *r)
     bool end = r->type == COMMAND_WITHDRAW_CONFIRM || r->type == COMMAND_WITHDRAW_CANCEL;
     bool ended = end && r->verdict == VERDICT_APPLIED;
     struct slice id = ended ? r->original : r->id;
+    const struct node *ids = find_ids(v, r->principal);
     crypto_generichash_state state;
     struct seen_id seen = {.seq = r->seq};
 
     crypto_generichash_init(&state, NULL, 0, ID_HASH_BYTES);
     crypto_generichash_update(&state, (const uint8_t *)r->principal.base, r->principal.len);
+    if (ids != NULL && ids->scope == IDS_PER_PLAYER) {
+        crypto_generichash_update(&state, (const uint8_t *)"@", 1);
+        crypto_generichash_update(&state, (const uint8_t *)r->player.base, r->player.len);
+    }
     crypto_generichash_update(&state, (const uint8_t *)(ended ? "/" : end ? "!" : " "), 1);
     crypto_generichash_update(&state, (const uint8_t *)id.base, id.len);
     crypto_generichash_final(&state, seen.hash, ID_HASH_BYTES);
@@ -320,7 +357,7 @@ static void add_to_total(const void *place, VISIT which, void *context)
     const struct node *n = *(struct node *const *)place;
     struct summing *s = context;
 
-    /* Players' links are kept in the same tree, and hold no money. */
+    /* Players' links and scopes of ids are kept in the same tree, and hold no money. */
     if ((which != postorder && which != leaf) || strchr(n->key, ' ') == NULL) {
         return;
     }

@@ -2,9 +2,10 @@
  *
  * Guarantees, when no call has failed: the sequence has no gap; every record's hash is the hash of
  * its canonical bytes chained to the record before it; the clock never goes back; each record links
- * to the same player's record before it; no (principal, id) was decided twice; a refusal moved
- * nothing; every balance that a record states is the replay's; no player was ever below zero; and
- * per currency all balances add up to zero.
+ * to the same player's record before it; no (principal, id) was decided twice, or no (principal,
+ * player, id) where ids are unique per player; a refusal moved nothing; every balance that a record
+ * states is the replay's; no player was ever below zero; and per currency all balances add up to
+ * zero.
  *
  * What is kept: a balance for each account and currency, and 24 bytes for each record. */
 #ifndef FLORIN_LEDGER_VERIFY_H
@@ -24,6 +25,12 @@ struct ledger_total {
 /* Ends the process when memory is out, as all of this does: an audit half done is no audit. */
 struct ledger_verifier *ledger_verifier_new(void);
 void ledger_verifier_free(struct ledger_verifier *v);
+
+/* Has this principal's scope of ids been said? The ledger does not hold it: whoever feeds records
+ * asks for it, and says it before the principal's first record. Unsaid: unique for the principal.
+ */
+bool ledger_verifier_knows(const struct ledger_verifier *v, struct slice principal);
+void ledger_verifier_ids(struct ledger_verifier *v, struct slice principal, enum ids_scope scope);
 
 /* The next record. 0, or -1 with the fault "seq N (id ...): what breaks"; after that the verifier
  * must not be fed again. Keeps nothing of *r. */

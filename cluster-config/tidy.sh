@@ -62,8 +62,9 @@ msgpack statemachine api
 civetweb.h api
 jansson.h api cluster-config
 curl/ cluster-config
-openssl/ api consensus
+openssl/ api consensus cluster-config
 isa-l consensus
+systemd/ node
 END
 # ... and the state machine knows no thread, no network, no event loop.
 while IFS= read -r line; do

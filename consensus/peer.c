@@ -86,11 +86,44 @@ int peer_tune(const struct peer_links *links, uv_tcp_t *tcp)
     return rv;
 }
 
-bool peer_write_now(uv_tcp_t *tcp, const uint8_t *data, size_t len)
+static bool write_whole(uv_tcp_t *tcp, struct slice data)
 {
-    uv_buf_t buf = uv_buf_init((char *)data, (unsigned)len);
+    uv_buf_t buf = uv_buf_init((char *)data.base, (unsigned)data.len);
 
-    return len == 0 || uv_try_write((uv_stream_t *)tcp, &buf, 1) == (int)len;
+    return data.len == 0 || uv_try_write((uv_stream_t *)tcp, &buf, 1) == (int)data.len;
+}
+
+static bool write_out(uv_tcp_t *tcp, struct tls_session *tls)
+{
+    bool whole = write_whole(tcp, tls_session_out(tls));
+
+    tls_session_sent(tls);
+    return whole;
+}
+
+bool peer_write_now(uv_tcp_t *tcp, struct tls_session *tls, const uint8_t *data, size_t len)
+{
+    struct fault fault;
+
+    if (tls == NULL) {
+        return write_whole(tcp, (struct slice){(const char *)data, len});
+    }
+    return tls_session_write(tls, data, len, &fault) == 0 && write_out(tcp, tls);
+}
+
+int peer_shake_tls(uv_tcp_t *tcp, struct tls_session *tls, const char *data, size_t len,
+                   struct fault *fault)
+{
+    int rv = -1;
+
+    if (tls_session_feed(tls, data, len, fault) == 0) {
+        rv = tls_session_shake(tls, fault);
+    }
+    /* After a failure too: the alert tells the other end's log why. */
+    if (!write_out(tcp, tls) && rv >= 0) {
+        return fault_set(fault, "the connection broke in the TLS handshake");
+    }
+    return rv;
 }
 
 /* ---- waits ---- */
@@ -316,6 +349,25 @@ void peer_links_transport(struct peer_links *links, struct transport *transport)
     *transport = (struct transport){links, transport_send, transport_connected, set_peers};
 }
 
+int peer_links_reload(struct peer_links *links, const struct tls_files *files, struct fault *fault)
+{
+    char cluster_id[HANDSHAKE_CLUSTER_MAX + 1] = "";
+    struct tls *fresh;
+
+    memcpy(cluster_id, links->self.cluster, sizeof links->self.cluster);
+    if (tls_open(&fresh, files, cluster_id, links->options.node_id, fault) != 0) {
+        return -1;
+    }
+    tls_close(links->tls);
+    links->tls = fresh;
+    return 0;
+}
+
+int64_t peer_links_valid_s(const struct peer_links *links)
+{
+    return links->tls == NULL ? INT64_MAX : tls_valid_s(links->tls);
+}
+
 uint16_t peer_links_port(const struct peer_links *links)
 {
     return links->port;
@@ -324,7 +376,7 @@ uint16_t peer_links_port(const struct peer_links *links)
 /* ---- open and close ---- */
 
 static int listen_address(uv_loop_t *loop, const char *text, struct sockaddr_storage *address,
-                          struct fault *fault)
+                          bool anywhere, struct fault *fault)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct peer_address parsed;
@@ -345,7 +397,7 @@ static int listen_address(uv_loop_t *loop, const char *text, struct sockaddr_sto
         memcpy(address, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
         uv_freeaddrinfo(request.addrinfo);
     }
-    if (!peer_address_loopback((const struct sockaddr *)address)) {
+    if (!anywhere && !peer_address_loopback((const struct sockaddr *)address)) {
         return fault_set(fault,
                          "peer listen address '%s' is not on loopback (127.0.0.0/8 or ::1): "
                          "without TLS a node listens to peers of the same machine only",
@@ -388,6 +440,7 @@ static struct peer_links *links_new(const struct peer_options *o)
 
     *kept = *o;
     kept->cluster_id = kept->listen = NULL;
+    kept->tls = NULL;
     kept->secret = NULL;
     kept->queue_bytes_max = o->queue_bytes_max != 0 ? o->queue_bytes_max : 16 << 20;
     kept->connect_timeout_ms = o->connect_timeout_ms != 0 ? o->connect_timeout_ms : 1000;
@@ -414,15 +467,20 @@ int peer_links_open(struct peer_links **links, const struct peer_options *option
 {
     struct sockaddr_storage address;
     int len = sizeof address;
+    struct tls *tls = NULL;
     struct peer_links *l;
     int rv;
 
     *links = NULL;
     if (check_options(options, fault) != 0 ||
-        listen_address(options->loop, options->listen, &address, fault) != 0) {
+        listen_address(options->loop, options->listen, &address, options->tls != NULL, fault) !=
+            0 ||
+        (options->tls != NULL &&
+         tls_open(&tls, options->tls, options->cluster_id, options->node_id, fault) != 0)) {
         return -1;
     }
     l = links_new(options);
+    l->tls = tls;
     rv = uv_tcp_bind(&l->listener, (const struct sockaddr *)&address, 0);
     if (rv == 0) {
         rv = uv_listen((uv_stream_t *)&l->listener, PEER_BACKLOG, peer_links_on_connection);
@@ -453,6 +511,7 @@ void peer_links_unhold(struct peer_links *links)
         return;
     }
     sodium_memzero(&links->self, sizeof links->self);
+    tls_close(links->tls);
     free(links);
     if (done != NULL) {
         done(context);

@@ -5,7 +5,9 @@
  * the cluster's secret (handshake.h) and that set_peers named last; memory is bounded: a queue per
  * peer, a fixed buffer per connection that has proved nothing, and few of those.
  *
- * Without TLS, links run on loopback only: a node refuses to listen on or to dial anything else.
+ * With TLS (tls.h) both ends show a certificate of the cluster's authority before the handshake,
+ * and the node that it names must be the one that the handshake names. Without, links run on
+ * loopback only: a node refuses to listen on or to dial anything else.
  *
  * Everything runs on the loop thread. The process must ignore SIGPIPE. */
 #ifndef FLORIN_PEER_H
@@ -14,6 +16,7 @@
 #include <uv.h>
 
 #include "consensus/handshake.h"
+#include "consensus/tls.h"
 #include "consensus/transport.h"
 #include "statemachine/report.h"
 
@@ -25,9 +28,10 @@ struct peer_links;
 struct peer_options {
     uv_loop_t *loop;
     uint64_t node_id;
-    const char *cluster_id; /* 1 to 64 characters */
-    const char *listen;     /* "127.0.0.1:7001", "[::1]:7001"; port 0: any free one */
-    const uint8_t *secret;  /* HANDSHAKE_SECRET_BYTES */
+    const char *cluster_id;      /* 1 to 64 characters */
+    const char *listen;          /* "127.0.0.1:7001", "[::1]:7001"; port 0: any free one */
+    const uint8_t *secret;       /* HANDSHAKE_SECRET_BYTES */
+    const struct tls_files *tls; /* NULL: no TLS, and then loopback only */
 
     size_t queue_bytes_max;        /* per peer, waiting to be sent; 16 MiB, at least one frame */
     unsigned connect_timeout_ms;   /* resolving and connecting; 1,000 */
@@ -56,6 +60,13 @@ int peer_links_open(struct peer_links **links, const struct peer_options *option
 
 /* Fills the vtable; valid until peer_links_close. See transport.h. */
 void peer_links_transport(struct peer_links *links, struct transport *transport);
+
+/* Reads the certificates again: new connections use them, those that are up go on. On -1 the old
+ * ones stay in use. Only for links that were opened with TLS. */
+int peer_links_reload(struct peer_links *links, const struct tls_files *files, struct fault *fault);
+
+/* Seconds until the node's certificate ends; INT64_MAX without TLS. */
+int64_t peer_links_valid_s(const struct peer_links *links);
 
 /* The port that it listens on. */
 uint16_t peer_links_port(const struct peer_links *links);

@@ -18,6 +18,7 @@ static void on_closed(uv_handle_t *handle)
         links->options.on_lost(links->options.context, in->handshake.peer);
     }
     frame_decoder_release(&in->decoder);
+    tls_session_free(in->tls);
     free(in);
     peer_links_unhold(links);
 }
@@ -77,7 +78,12 @@ static void inbound_shake(struct peer_inbound *in, const char *data, size_t len)
         inbound_refuse(in, result, handshake_result_text(result));
         return;
     }
-    if (!peer_write_now(&in->tcp, in->handshake.out, in->handshake.out_len)) {
+    if (in->tls != NULL && in->handshake.peer != 0 &&
+        in->handshake.peer != tls_session_peer(in->tls)) {
+        inbound_refuse(in, PEER_TLS, "its certificate is another node's");
+        return;
+    }
+    if (!peer_write_now(&in->tcp, in->tls, in->handshake.out, in->handshake.out_len)) {
         inbound_refuse(in, PEER_IO, "the connection broke in the handshake");
         return;
     }
@@ -104,6 +110,55 @@ static void inbound_frames(struct peer_inbound *in, size_t len)
     }
 }
 
+/* One read of decrypted bytes, to where they belong; what tls_session_read returned. */
+static ssize_t inbound_take(struct peer_inbound *in, struct fault *fault)
+{
+    char plain[HANDSHAKE_MESSAGE_MAX];
+    uint8_t *base;
+    size_t len;
+    ssize_t n;
+
+    if (!in->proven) {
+        n = tls_session_read(in->tls, plain, sizeof plain, fault);
+        if (n > 0) {
+            inbound_shake(in, plain, (size_t)n);
+        }
+        return n;
+    }
+    frame_decoder_space(&in->decoder, &base, &len);
+    n = tls_session_read(in->tls, base, len, fault);
+    if (n > 0) {
+        inbound_frames(in, (size_t)n);
+    }
+    return n;
+}
+
+static void inbound_secured(struct peer_inbound *in, const char *data, size_t len)
+{
+    struct fault fault;
+    ssize_t n = 1;
+    int rv = 1;
+
+    if (tls_session_peer(in->tls) == 0) {
+        rv = peer_shake_tls(&in->tcp, in->tls, data, len, &fault);
+    } else if (tls_session_feed(in->tls, data, len, &fault) != 0) {
+        rv = -1;
+    }
+    if (rv < 0) {
+        inbound_refuse(in, PEER_TLS, fault.text);
+    }
+    while (rv > 0 && !in->closing && (n = inbound_take(in, &fault)) > 0) {
+    }
+    if (!in->closing && n < 0 && in->proven) {
+        report(in->links->options.reporter, LEVEL_DEBUG, "consensus", "peer's connection ended",
+               "peer=%llu from=%s why=\"%s\"", (unsigned long long)in->handshake.peer, in->from,
+               fault.text);
+        peer_inbound_drop(in);
+    } else if (!in->closing && n < 0) {
+        inbound_refuse(in, PEER_TLS, fault.text);
+    }
+}
+
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct peer_inbound *in = handle->data;
@@ -111,7 +166,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     size_t len;
 
     (void)suggested;
-    if (!in->proven) {
+    if (!in->proven || in->tls != NULL) {
         *buf = uv_buf_init(in->read, sizeof in->read);
         return;
     }
@@ -133,6 +188,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         peer_inbound_drop(in);
     } else if (n < 0) {
         inbound_refuse(in, PEER_CUT, "it closed in the handshake");
+    } else if (in->tls != NULL) {
+        inbound_secured(in, buf->base, (size_t)n);
     } else if (in->proven) {
         inbound_frames(in, (size_t)n);
     } else {
@@ -185,6 +242,9 @@ void peer_links_on_connection(uv_stream_t *listener, int status)
     links->inbound = in;
     links->n_unproven++;
 
+    if (links->tls != NULL) {
+        in->tls = tls_session_new(links->tls, false);
+    }
     handshake_begin(&in->handshake, HANDSHAKE_ACCEPTOR, &links->self, 0);
     rv = uv_accept(listener, (uv_stream_t *)&in->tcp);
     if (rv == 0) {

@@ -19,6 +19,7 @@ static void outbound_unhold(struct peer_outbound *out)
     }
     bytes_release(&out->queue);
     bytes_release(&out->writing);
+    tls_session_free(out->tls);
     peer_links_unhold(out->links);
     free(out);
 }
@@ -115,34 +116,82 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(out->read, sizeof out->read);
 }
 
+/* What the peer says on a connection that we dialled: its part of the handshake, and nothing more.
+ */
+static void outbound_heard(struct peer_outbound *out, const char *data, size_t len)
+{
+    struct peer_link *link = out->link;
+    enum handshake_result result;
+
+    if (link->up) {
+        peer_link_fail(link, HANDSHAKE_SURPLUS, handshake_result_text(HANDSHAKE_SURPLUS));
+        return;
+    }
+    result = handshake_feed(&out->handshake, data, len);
+    if (result == HANDSHAKE_DONE) {
+        link_is_up(link);
+    } else if (result != HANDSHAKE_MORE) {
+        peer_link_fail(link, result, handshake_result_text(result));
+    } else if (!peer_write_now(&out->tcp, out->tls, out->handshake.out, out->handshake.out_len)) {
+        peer_link_fail(link, PEER_IO, "the connection broke in the handshake");
+    }
+}
+
+static void say_hello(struct peer_outbound *out)
+{
+    struct peer_link *link = out->link;
+
+    handshake_begin(&out->handshake, HANDSHAKE_DIALLER, &out->links->self, link->id);
+    if (!peer_write_now(&out->tcp, out->tls, out->handshake.out, out->handshake.out_len)) {
+        peer_link_fail(link, PEER_IO, "the connection broke in the handshake");
+    }
+}
+
+/* Bytes of the TLS stream; none to begin with. */
+static void outbound_secured(struct peer_outbound *out, const char *data, size_t len)
+{
+    struct peer_link *link = out->link;
+    char plain[HANDSHAKE_MESSAGE_MAX];
+    struct fault fault;
+    ssize_t n = 0;
+
+    if (tls_session_peer(out->tls) == 0) {
+        int rv = peer_shake_tls(&out->tcp, out->tls, data, len, &fault);
+        if (rv < 0) {
+            peer_link_fail(link, PEER_TLS, fault.text);
+        } else if (rv > 0 && tls_session_peer(out->tls) != link->id) {
+            peer_link_fail(link, HANDSHAKE_OTHER_NODE, handshake_result_text(HANDSHAKE_OTHER_NODE));
+        } else if (rv > 0) {
+            say_hello(out);
+        }
+    } else if (tls_session_feed(out->tls, data, len, &fault) != 0) {
+        peer_link_fail(link, PEER_TLS, fault.text);
+    }
+    while (out->link != NULL && tls_session_peer(out->tls) != 0 &&
+           (n = tls_session_read(out->tls, plain, sizeof plain, &fault)) > 0) {
+        outbound_heard(out, plain, (size_t)n);
+    }
+    if (out->link != NULL && n < 0) {
+        peer_link_fail(link, link->up ? PEER_LOST : PEER_TLS, fault.text);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct peer_outbound *out = stream->data;
     struct peer_link *link = out->link;
-    enum handshake_result result;
 
     if (link == NULL || n == 0) {
         return;
     }
     if (n < 0 && link->up) {
         peer_link_fail(link, PEER_LOST, n == UV_EOF ? "the peer closed it" : uv_strerror((int)n));
-        return;
-    }
-    if (n < 0) {
+    } else if (n < 0) {
         peer_link_fail(link, PEER_CUT, "it closed the handshake: its log says why");
-        return;
-    }
-    if (link->up) {
-        peer_link_fail(link, HANDSHAKE_SURPLUS, handshake_result_text(HANDSHAKE_SURPLUS));
-        return;
-    }
-    result = handshake_feed(&out->handshake, buf->base, (size_t)n);
-    if (result == HANDSHAKE_DONE) {
-        link_is_up(link);
-    } else if (result != HANDSHAKE_MORE) {
-        peer_link_fail(link, result, handshake_result_text(result));
-    } else if (!peer_write_now(&out->tcp, out->handshake.out, out->handshake.out_len)) {
-        peer_link_fail(link, PEER_IO, "the connection broke in the handshake");
+    } else if (out->tls != NULL) {
+        outbound_secured(out, buf->base, (size_t)n);
+    } else {
+        outbound_heard(out, buf->base, (size_t)n);
     }
 }
 
@@ -168,10 +217,11 @@ static void on_connected(uv_connect_t *request, int status)
     }
     out->connected = true;
     out->deadline_ms = uv_now(links->options.loop) + links->options.handshake_timeout_ms;
-    handshake_begin(&out->handshake, HANDSHAKE_DIALLER, &links->self, link->id);
-    if (!peer_write_now(&out->tcp, out->handshake.out, out->handshake.out_len)) {
-        peer_link_fail(link, PEER_IO, "the connection broke in the handshake");
-        return;
+    if (links->tls != NULL) {
+        out->tls = tls_session_new(links->tls, true);
+        outbound_secured(out, NULL, 0);
+    } else {
+        say_hello(out);
     }
     peer_links_rearm(links);
 }
@@ -181,7 +231,7 @@ static void outbound_connect(struct peer_outbound *out, const struct sockaddr *a
     char text[PEER_ADDRESS_MAX];
     int rv;
 
-    if (!peer_address_loopback(address)) {
+    if (out->links->tls == NULL && !peer_address_loopback(address)) {
         peer_address_text(address, text);
         report(out->links->options.reporter, LEVEL_DEBUG, "consensus", "peer address refused",
                "peer=%llu resolved=%s", (unsigned long long)out->link->id, text);

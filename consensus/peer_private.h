@@ -13,6 +13,7 @@
 
 #include "consensus/frame.h"
 #include "consensus/peer.h"
+#include "consensus/tls.h"
 
 enum {
     PEER_UNPROVEN_MAX = 64,       /* incoming connections in their handshake */
@@ -21,6 +22,7 @@ enum {
     PEER_REDIAL_MAX_MS = 1000,    /* ... up to this */
     PEER_AT_ONCE_EVERY_MS = 1000, /* redial without a wait at most so often */
     PEER_SAY_EVERY_MS = 1000,     /* one line per reason */
+    PEER_READ_BYTES = 4096,       /* what a handshake, or TLS, reads at once */
 };
 
 /* Reasons for a log line, each with its own limit: the handshake's results, then the frames'
@@ -30,6 +32,7 @@ enum peer_reason {
     PEER_SLOW = HANDSHAKE_RESULTS + FRAME_PROBLEMS,
     PEER_CUT,     /* closed in the handshake */
     PEER_CROWDED, /* too many in their handshake */
+    PEER_TLS,     /* what TLS found */
     PEER_IO,      /* what the system says of a socket */
     PEER_LOST,    /* a link that worked */
     PEER_UNREACHABLE,
@@ -49,8 +52,10 @@ struct peer_outbound {
     uint64_t deadline_ms;   /* for what comes before the link is up */
     bool connected;         /* so now it is the handshake that is waited for */
     struct handshake handshake;
-    char read[HANDSHAKE_MESSAGE_MAX];
-    struct bytes queue;   /* waiting */
+    struct tls_session *tls; /* NULL without TLS */
+    char read[PEER_READ_BYTES];
+    bool broken;          /* TLS can't go on; the end of the turn says so */
+    struct bytes queue;   /* waiting; with TLS: encrypted */
     struct bytes writing; /* given to libuv; empty when it has nothing of ours */
     bool wrote_this_turn; /* what comes now waits for the end of the turn, to go out together */
 };
@@ -81,7 +86,8 @@ struct peer_inbound {
     bool closing;
     uint64_t deadline_ms; /* for the handshake */
     struct handshake handshake;
-    char read[HANDSHAKE_MESSAGE_MAX];
+    struct tls_session *tls; /* NULL without TLS */
+    char read[PEER_READ_BYTES];
     struct frame_decoder decoder; /* allocates nothing before the handshake is done */
     char from[PEER_ADDRESS_MAX];
 };
@@ -89,6 +95,7 @@ struct peer_inbound {
 struct peer_links {
     struct peer_options options; /* cluster_id, listen and secret are not kept */
     struct handshake_self self;
+    struct tls *tls; /* NULL without */
     uv_tcp_t listener;
     uv_timer_t timer; /* one for all waits: the earliest */
     uv_idle_t idle;   /* runs only while something is dirty ... */
@@ -117,7 +124,12 @@ bool peer_links_warn(struct peer_links *links, unsigned reason, const char *mess
 int peer_tune(const struct peer_links *links, uv_tcp_t *tcp); /* socket options; 0 or UV_E* */
 /* Sends all of a handshake's message at once; false when the socket did not take it: it is the
  * first thing on a new connection, so its buffer has room unless the connection is broken. */
-bool peer_write_now(uv_tcp_t *tcp, const uint8_t *data, size_t len);
+bool peer_write_now(uv_tcp_t *tcp, struct tls_session *tls, const uint8_t *data, size_t len);
+/* Takes bytes of a TLS handshake and answers them: 1 it is done, 0 it needs more, -1 with the
+ * fault.
+ */
+int peer_shake_tls(uv_tcp_t *tcp, struct tls_session *tls, const char *data, size_t len,
+                   struct fault *fault);
 void *peer_allocate(size_t size); /* zeroed; ends the process when memory is out */
 
 /* peer_dial.c */

@@ -36,6 +36,23 @@ static size_t send_now(struct peer_outbound *out, uint8_t *header, struct slice 
     return rv < 0 ? 0 : (size_t)rv;
 }
 
+/* Encrypted on the way into the queue. What TLS could not take is known to nobody but us: the link
+ * is given up at the end of the turn. */
+static void send_secured(struct peer_outbound *out, uint8_t *header, struct slice frame)
+{
+    struct slice encrypted;
+    struct fault fault;
+
+    if (out->broken || tls_session_write(out->tls, header, FRAME_HEADER_BYTES, &fault) != 0 ||
+        tls_session_write(out->tls, frame.base, frame.len, &fault) != 0) {
+        out->broken = true;
+        return;
+    }
+    encrypted = tls_session_out(out->tls);
+    bytes_append(&out->queue, encrypted.base, encrypted.len);
+    tls_session_sent(out->tls);
+}
+
 bool peer_outbound_send(struct peer_outbound *out, enum frame_kind kind, struct slice frame)
 {
     size_t waiting = out->queue.len + uv_stream_get_write_queue_size((uv_stream_t *)&out->tcp);
@@ -50,6 +67,15 @@ bool peer_outbound_send(struct peer_outbound *out, enum frame_kind kind, struct 
         return false;
     }
     frame_header_write(header, kind, frame);
+    if (out->tls != NULL) {
+        send_secured(out, header, frame);
+        if (waiting == 0 && !out->wrote_this_turn) {
+            peer_outbound_flush(out); /* an error comes again at the end of the turn */
+        }
+        out->wrote_this_turn = true;
+        peer_links_dirty(out->link);
+        return true;
+    }
     if (waiting == 0 && !out->wrote_this_turn) {
         sent = send_now(out, header, frame);
     }
@@ -127,6 +153,10 @@ static bool end_one(struct peer_links *links)
     }
     if (link->moved) {
         peer_link_fail(link, PEER_LOST, "it has a new address");
+        return true;
+    }
+    if (link->out->broken) {
+        peer_link_fail(link, PEER_TLS, "TLS could not encrypt");
         return true;
     }
     link->out->wrote_this_turn = false;

@@ -1,39 +1,15 @@
 #include "node/format.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "consensus/configuration.h"
 #include "consensus/log.h"
+#include "node/folders.h"
 
 void node_folder(const struct florin_config *config, const char *name, char *path, size_t size)
 {
     snprintf(path, size, "%s/%s", config->data_dir, name);
-}
-
-/* Like mkdir -p, with folders that only the owner may enter. */
-static int make_folders(const char *path, struct fault *fault)
-{
-    char partial[CONFIG_PATH_MAX + 16];
-    char *at;
-
-    snprintf(partial, sizeof partial, "%s", path);
-    for (at = partial + 1; *at != '\0'; at++) {
-        if (*at == '/') {
-            *at = '\0';
-            if (mkdir(partial, 0755) != 0 && errno != EEXIST) {
-                return fault_set(fault, "can't make the folder %s: %s", partial, strerror(errno));
-            }
-            *at = '/';
-        }
-    }
-    if (mkdir(partial, 0700) != 0 && errno != EEXIST) {
-        return fault_set(fault, "can't make the folder %s: %s", partial, strerror(errno));
-    }
-    return 0;
 }
 
 static int encode_members(const struct florin_config *config, struct bytes *out,
@@ -66,11 +42,11 @@ int node_format(const struct florin_config *config, struct fault *fault)
     first.data = members.base;
     first.len = members.len;
     node_folder(config, "state", path, sizeof path);
-    if (make_folders(path, fault) != 0) {
+    if (folder_make(path, fault) != 0) {
         goto out;
     }
     node_folder(config, "raft", path, sizeof path);
-    if (make_folders(path, fault) != 0) {
+    if (folder_make(path, fault) != 0) {
         goto out;
     }
     rv = disk_posix_open(&disk, path);

@@ -224,6 +224,13 @@ int install_advance(struct node *n, struct fault *fault)
         copy_stop_sending(n->copy); /* its thread reads the state that is to go */
         return 0;
     }
+    if (!vault_close(n->vault)) {
+        return 0; /* it wakes the loop when the last one has left */
+    }
     n->install_ready = false;
-    return install(n, fault);
+    if (install(n, fault) != 0) {
+        return -1;
+    }
+    vault_open(n->vault, n->machine);
+    return 0;
 }

@@ -102,12 +102,22 @@ static int open_machine(struct node *n, struct fault *fault)
         return -1;
     }
     n->checkpointer = checkpointer_new(node_wake, n);
+    vault_open(n->vault, n->machine);
     n->checkpoint_at_ms = node_now_ms(n);
     return 0;
 }
 
+bool node_tls_files(const struct node *n, struct tls_files *files)
+{
+    *files = (struct tls_files){.certificate = n->config.peer_certificate_file,
+                                .key = n->config.peer_key_file,
+                                .authority = n->config.peer_authority_file};
+    return files->certificate[0] != '\0';
+}
+
 static int open_links(struct node *n, struct fault *fault)
 {
+    struct tls_files files;
     struct peer_options options = {
         .loop = &n->loop,
         .node_id = n->config.node_id,
@@ -126,6 +136,7 @@ static int open_links(struct node *n, struct fault *fault)
         return -1;
     }
     options.secret = secret;
+    options.tls = node_tls_files(n, &files) ? &files : NULL;
     rv = peer_links_open(&n->links, &options, fault);
     sodium_memzero(secret, sizeof secret);
     return rv;
@@ -180,6 +191,7 @@ static int open_replica(struct node *n, struct fault *fault)
 
 static int open_api(struct node *n, struct fault *fault)
 {
+    struct vault vault;
     struct api_server_options options = {
         .listen = n->config.http_listen,
         .num_threads = n->config.http_threads,
@@ -187,6 +199,7 @@ static int open_api(struct node *n, struct fault *fault)
         .keep_alive_timeout_ms = n->config.http_keep_alive_timeout_ms,
         .deadline_ms = n->config.request_timeout_ms,
         .gate = n->gate,
+        .vault = &vault,
         .reporter = n->reporter,
     };
     uint8_t box_key[CLUSTER_SECRET_BYTES];
@@ -198,6 +211,7 @@ static int open_api(struct node *n, struct fault *fault)
         }
         options.box_key = box_key;
     }
+    vault_bind(n->vault, &vault);
     rv = api_server_start(&n->api, &options, fault);
     sodium_memzero(box_key, sizeof box_key);
     return rv;
@@ -216,17 +230,22 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
         .context = n,
     };
 
+    struct vault_options vault = {.node_id = config->node_id, .wake = node_wake, .context = n};
+
     *node = NULL;
     if (n == NULL) {
         return fault_set(fault, "out of memory");
     }
+    vault.cluster_id = n->config.cluster_id;
     n->config = *config;
     n->reporter = reporter;
     signal(SIGPIPE, SIG_IGN);
     if (node_loop_start(n, fault) != 0) {
         return -1; /* the process ends: nothing is worth taking apart */
     }
+    supervisor_init(&n->supervisor, node_now_ms(n));
     n->gate = gate_new(&gate);
+    n->vault = vault_new(&vault);
     if (descriptors_reserve(api_server_connections_max(config->http_threads) + OWN_DESCRIPTORS,
                             fault) != 0 ||
         genesis_init(&n->genesis, config->operator_key_file, n->gate, reporter, fault) != 0 ||
@@ -239,6 +258,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
            (unsigned long long)config->node_id, config->http_listen, config->peer_listen,
            (unsigned long long)machine_applied_index(n->machine),
            (unsigned long long)machine_sequence(n->machine));
+    supervisor_up(config->node_id, config->http_listen);
     *node = n;
     return 0;
 }
@@ -277,6 +297,7 @@ static void close_loop(struct node *n)
     uv_close((uv_handle_t *)&n->after_poll, NULL);
     uv_close((uv_handle_t *)&n->sigterm, NULL);
     uv_close((uv_handle_t *)&n->sigint, NULL);
+    uv_close((uv_handle_t *)&n->sighup, NULL);
     uv_run(&n->loop, UV_RUN_DEFAULT);
     uv_loop_close(&n->loop);
 }
@@ -288,7 +309,9 @@ void node_close(struct node *n)
 
     genesis_release(&n->genesis);
     replica_close(n->replica); /* answers every ticket, so that no worker waits any more */
+    vault_close(n->vault);     /* whoever takes a backup or audits is to leave ... */
     api_server_stop(n->api);
+    vault_close(n->vault);       /* ... and has left */
     writer_close(n->writer, &w); /* what was queued is durable now */
     while (w != NULL) {
         struct storage_write *next = w->next;
@@ -301,6 +324,7 @@ void node_close(struct node *n)
     log_close(n->log);
     n->disk.release(n->disk.impl);
     bytes_release(&n->install_manifest);
+    vault_free(n->vault);
     gate_free(n->gate);
     report(n->reporter, LEVEL_INFO, "node", "stopped", "seq=%llu", (unsigned long long)seq);
     free(n);

@@ -84,12 +84,18 @@ void node_more_status(void *node, struct cluster_status *status)
 static void begin_checkpoint(struct node *n)
 {
     uint64_t now = node_now_ms(n);
-    bool due = now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
+    bool asked = vault_wants_checkpoint(n->vault);
+    bool due = asked || now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
 
     if (n->install_ready || checkpointer_busy(n->checkpointer) ||
-        (!due && !machine_checkpoint_wanted(n->machine)) || !machine_checkpoint_begin(n->machine)) {
+        (!due && !machine_checkpoint_wanted(n->machine))) {
         return;
     }
+    if (!machine_checkpoint_begin(n->machine)) {
+        vault_checkpoint_begun(n->vault, true);
+        return;
+    }
+    vault_checkpoint_begun(n->vault, false);
     machine_head(n->machine, n->checkpoint_head);
     n->checkpoint_at_ms = now;
     checkpointer_start(n->checkpointer, n->machine);
@@ -113,6 +119,7 @@ static void end_checkpoint(struct node *n)
         node_fatal(n, &fault);
     }
     install_settled(n);
+    vault_checkpoint_ended(n->vault);
     n->checkpoints++;
     n->checkpoint_last_us = us;
     n->checkpoint_total_us += us;
@@ -157,6 +164,9 @@ static void set_timer(struct node *n)
     if (checkpoint_at < at && machine_checkpoint_possible(n->machine) && !n->install_ready) {
         at = checkpoint_at;
     }
+    if (supervisor_deadline_ms(&n->supervisor) < at) {
+        at = supervisor_deadline_ms(&n->supervisor);
+    }
     if (n->phase == PHASE_DRAINING && at > now + DRAIN_LOOK_MS) {
         at = now + DRAIN_LOOK_MS;
     }
@@ -194,7 +204,9 @@ static void pump(struct node *n)
         node_fatal(n, &fault);
     }
     begin_checkpoint(n);
+    vault_look(n->vault);
     genesis_advance(&n->genesis);
+    supervisor_feed(&n->supervisor, node_now_ms(n));
     end_when_drained(n);
     if (again) {
         uv_async_send(&n->wake);
@@ -227,6 +239,7 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     report(n->reporter, LEVEL_INFO, "node", "stopping", "signal=%d", number);
+    supervisor_stopping();
     n->phase = PHASE_DRAINING;
     n->drain_until_ms = node_now_ms(n) + DRAIN_MS;
     gate_close(n->gate);
@@ -236,20 +249,46 @@ static void on_signal(uv_signal_t *handle, int number)
     n->pump_wanted = true;
 }
 
+/* SIGHUP: read the certificates again. What does not fit is said, and the old ones stay. */
+static void on_reload(uv_signal_t *handle, int number)
+{
+    struct node *n = handle->data;
+    struct tls_files files;
+    struct fault fault;
+
+    (void)number;
+    if (n->phase == PHASE_ENDED || n->links == NULL) {
+        return;
+    }
+    if (!node_tls_files(n, &files)) {
+        report(n->reporter, LEVEL_INFO, "node", "nothing to read again: links have no TLS", "%s",
+               "");
+    } else if (peer_links_reload(n->links, &files, &fault) != 0) {
+        report(n->reporter, LEVEL_ERROR, "node", "the new certificates are refused, the old stay",
+               "why=\"%s\"", fault.text);
+    } else {
+        report(n->reporter, LEVEL_INFO, "node", "the certificates were read again",
+               "days_left=%lld", (long long)(peer_links_valid_s(n->links) / 86400));
+    }
+}
+
 int node_loop_start(struct node *n, struct fault *fault)
 {
     int rv;
 
-    n->wake.data = n->timer.data = n->after_poll.data = n->sigterm.data = n->sigint.data = n;
+    n->wake.data = n->timer.data = n->after_poll.data = n->sigterm.data = n->sigint.data =
+        n->sighup.data = n;
     if ((rv = uv_loop_init(&n->loop)) != 0 ||
         (rv = uv_async_init(&n->loop, &n->wake, on_wake)) != 0 ||
         (rv = uv_timer_init(&n->loop, &n->timer)) != 0 ||
         (rv = uv_check_init(&n->loop, &n->after_poll)) != 0 ||
         (rv = uv_signal_init(&n->loop, &n->sigterm)) != 0 ||
         (rv = uv_signal_init(&n->loop, &n->sigint)) != 0 ||
+        (rv = uv_signal_init(&n->loop, &n->sighup)) != 0 ||
         (rv = uv_check_start(&n->after_poll, on_after_poll)) != 0 ||
         (rv = uv_signal_start(&n->sigterm, on_signal, SIGTERM)) != 0 ||
-        (rv = uv_signal_start(&n->sigint, on_signal, SIGINT)) != 0) {
+        (rv = uv_signal_start(&n->sigint, on_signal, SIGINT)) != 0 ||
+        (rv = uv_signal_start(&n->sighup, on_reload, SIGHUP)) != 0) {
         return fault_set(fault, "can't start the event loop: %s", uv_strerror(rv));
     }
     n->pump_wanted = true;

@@ -13,6 +13,8 @@
 #include "node/genesis.h"
 #include "node/install.h"
 #include "node/node.h"
+#include "node/supervisor.h"
+#include "node/vault.h"
 
 enum node_phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_ENDED };
 
@@ -25,7 +27,7 @@ struct node {
     uv_async_t wake;       /* tickets wait, the log or a checkpoint is written */
     uv_timer_t timer;      /* when the replica wants to be called next */
     uv_check_t after_poll; /* one pump for all that one turn of the loop brought */
-    uv_signal_t sigterm, sigint;
+    uv_signal_t sigterm, sigint, sighup;
     bool pump_wanted;
 
     struct disk disk;
@@ -37,11 +39,14 @@ struct node {
     struct replica *replica;
     struct api_server *api;
     struct genesis genesis;
+    struct supervisor supervisor;
 
     struct checkpointer *checkpointer;
     uint8_t checkpoint_head[MACHINE_CHECK_BYTES]; /* chain head when the set was frozen */
     uint64_t checkpoint_at_ms;                    /* when the last one began */
     uint64_t checkpoints, checkpoint_last_us, checkpoint_total_us;
+
+    struct node_vault *vault; /* lets workers look at the machine */
 
     struct copy *copy;  /* of the state, from or to a peer */
     bool install_ready; /* a copy is whole; exchange the states when nobody uses the old one */
@@ -55,6 +60,9 @@ struct node {
 /* node.c: a machine on the LMDB in `folder`. */
 int node_open_machine_in(struct node *n, const char *folder, struct machine **machine,
                          struct fault *fault);
+
+/* node.c: the files that the config names for TLS between nodes; false: none. */
+bool node_tls_files(const struct node *n, struct tls_files *files);
 
 /* node_loop.c */
 int node_loop_start(struct node *n, struct fault *fault);

@@ -1,16 +1,28 @@
-/* The whole state, checked from the ground up, and its digest.
+/* The whole state, checked from the ground up.
  *
  * The audit believes only the ledger: it replays every posting from the first record on into books
  * of its own, recomputes the chain, and then holds every stored balance, player and transaction
  * against them. Memory: one entry for each account and player. */
 #include "statemachine/machine_private.h"
 
-#include <sodium.h>
+#include <stdlib.h>
+
+/* So often the caller is asked whether to go on. */
+enum { LOOK_EVERY = 4096 };
+
+/* What a currency's accounts hold, by kind. */
+struct sums {
+    char currency[ID_MAX + 1];
+    wide_sum of[ACCOUNT_HOUSE + 1];
+};
 
 struct audit {
-    const struct state *state;
-    struct changes *books; /* TABLE_BALANCE: account and currency -> i64; TABLE_PLAYER: last seq;
-                              TABLE_CURRENCY: wide_sum of the stored balances */
+    struct state *state;
+    struct audit_report *report;
+    uint64_t looked;       /* records and rows since the start */
+    struct changes *books; /* TABLE_BALANCE: account and currency -> i64; TABLE_PLAYER: last seq */
+    struct sums *sums;     /* of the stored balances, in the order of the currencies' codes */
+    size_t n_sums;
     uint8_t chain[HASH_BYTES];
     uint64_t n_transactions;
     uint64_t n_withdrawals, n_ends; /* in the ledger: applied withdrawals, and what ended them */
@@ -47,21 +59,6 @@ static void book_put(struct audit *a, enum store_table table, struct slice key, 
     }
     changes_put(a->books, table, key, changes_hash(a->state->layers.hash_key, table, key),
                 (struct slice){(const char *)le, sizeof le});
-}
-
-/* The sum over all stored accounts of a currency. */
-static void add_to_sum(struct audit *a, struct slice currency, int64_t minor)
-{
-    uint64_t hash = changes_hash(a->state->layers.hash_key, TABLE_CURRENCY, currency);
-    const struct change *c = changes_get(a->books, TABLE_CURRENCY, currency, hash);
-    wide_sum sum = 0;
-
-    if (c != NULL) {
-        memcpy(&sum, c->value, sizeof sum);
-    }
-    sum += minor;
-    changes_put(a->books, TABLE_CURRENCY, currency, hash,
-                (struct slice){(const char *)&sum, sizeof sum});
 }
 
 /* One side of a posting: what the record says of the balance after must be what we come to. */
@@ -114,12 +111,16 @@ static int audit_postings(struct audit *a, const struct record *r, struct fault 
 static int audit_rollback(const struct audit *a, const struct record *r, struct fault *fault)
 {
     struct transaction original;
+    struct id_space ids;
     int rc;
 
     if (r->type != COMMAND_ROLLBACK || r->n_postings == 0) {
         return 0;
     }
-    rc = state_transaction(a->state, r->principal, r->original, &original, fault);
+    if (state_id_space(a->state, r->principal, r->player, &ids, fault) != 0) {
+        return -1;
+    }
+    rc = state_transaction(a->state, ids, r->original, &original, fault);
     if (rc < 0) {
         return -1;
     }
@@ -163,12 +164,24 @@ static int audit_record(struct audit *a, uint64_t seq, struct fault *fault)
     return audit_postings(a, &r, fault) != 0 ? -1 : audit_rollback(a, &r, fault);
 }
 
+/* One more record or row is done. */
+static int go_on(struct audit *a, uint64_t seq, struct fault *fault)
+{
+    const struct audit_report *r = a->report;
+
+    if (++a->looked % LOOK_EVERY == 0 && r->go_on != NULL &&
+        !r->go_on(r->context, seq, a->state->seq)) {
+        return fault_set(fault, "audit: it was stopped");
+    }
+    return 0;
+}
+
 static int audit_ledger(struct audit *a, struct fault *fault)
 {
     uint64_t seq;
 
     for (seq = 1; seq <= a->state->seq; seq++) {
-        if (audit_record(a, seq, fault) != 0) {
+        if (audit_record(a, seq, fault) != 0 || go_on(a, seq, fault) != 0) {
             return -1;
         }
     }
@@ -191,8 +204,8 @@ static int each_of(struct audit *a, enum store_table table,
     *n = 0;
     scan_open(&scan, &a->state->layers, table);
     while ((rc = scan_next(&scan, &key, &value, fault)) == 1) {
-        rc = each(a, key, value, fault);
-        if (rc != 0) {
+        if (each(a, key, value, fault) != 0 || go_on(a, a->state->seq, fault) != 0) {
+            rc = -1;
             break;
         }
         (*n)++;
@@ -205,6 +218,7 @@ static int each_of(struct audit *a, enum store_table table,
 static int audit_purse(struct audit *a, struct slice player, struct slice currency,
                        struct fault *fault)
 {
+    struct id_space ids;
     struct purse p;
     struct record r;
     struct hold h;
@@ -215,7 +229,8 @@ static int audit_purse(struct audit *a, struct slice player, struct slice curren
     }
     for (i = 0; i < p.n_holds; i++) {
         if (state_record(a->state, p.holds[i].seq, &r, fault) != 0 ||
-            state_hold(a->state, r.principal, r.id, &h, fault) != 1) {
+            state_id_space(a->state, r.principal, player, &ids, fault) != 0 ||
+            state_hold(a->state, ids, r.id, &h, fault) != 1) {
             return -1;
         }
         if (h.seq != p.holds[i].seq || h.closed_by != 0 ||
@@ -233,6 +248,27 @@ static int audit_purse(struct audit *a, struct slice player, struct slice curren
     return 0;
 }
 
+static struct sums *sums_of(struct audit *a, struct slice currency)
+{
+    struct sums *sums;
+    size_t i;
+
+    for (i = 0; i < a->n_sums; i++) {
+        if (slice_is(currency, a->sums[i].currency)) {
+            return &a->sums[i];
+        }
+    }
+    sums = reallocarray(a->sums, a->n_sums + 1, sizeof *sums);
+    if (sums == NULL) {
+        abort(); /* as in bytes_reserve: an audit half done is none */
+    }
+    a->sums = sums;
+    sums = &sums[a->n_sums++];
+    *sums = (struct sums){.of = {0}};
+    memcpy(sums->currency, currency.base, currency.len < ID_MAX ? currency.len : ID_MAX);
+    return sums;
+}
+
 static int audit_balance(struct audit *a, struct slice key, struct slice value, struct fault *fault)
 {
     struct account account;
@@ -247,7 +283,7 @@ static int audit_balance(struct audit *a, struct slice key, struct slice value, 
             fault, "audit: the balance of %.*s in %.*s is not what the ledger adds up to",
             (int)account.name.len, account.name.base, (int)currency.len, currency.base);
     }
-    add_to_sum(a, currency, minor);
+    sums_of(a, currency)->of[account.kind] += minor;
     return account.kind == ACCOUNT_PLAYER ? audit_purse(a, account.name, currency, fault) : 0;
 }
 
@@ -275,9 +311,15 @@ static int audit_player(struct audit *a, struct slice key, struct slice value, s
     return 0;
 }
 
+static bool belongs(const struct record *r, const struct id_space *ids)
+{
+    return slice_equal(r->principal, ids->principal) &&
+           (ids->player.len == 0 || slice_equal(r->player, ids->player));
+}
+
 /* The name of an atomic call, over the records of its items. */
-static int audit_call(const struct audit *a, struct slice principal, const struct transaction *t,
-                      struct fault *fault)
+static int audit_call(const struct audit *a, const struct id_space *ids,
+                      const struct transaction *t, struct fault *fault)
 {
     struct record r;
     uint64_t seq;
@@ -286,7 +328,7 @@ static int audit_call(const struct audit *a, struct slice principal, const struc
         if (state_record(a->state, seq, &r, fault) != 0) {
             return -1;
         }
-        if (!slice_equal(r.principal, principal)) {
+        if (!belongs(&r, ids)) {
             return wrong(fault, seq, "it is said to be part of another's transaction");
         }
     }
@@ -360,27 +402,32 @@ static int audit_round(struct audit *a, struct slice key, struct slice value, st
 static int audit_transaction(struct audit *a, struct slice key, struct slice value,
                              struct fault *fault)
 {
-    struct slice principal, id;
+    struct id_space ids, proper;
+    struct slice id;
     char place[RECORD_ID_MAX];
     struct transaction t;
     struct record r;
 
-    if (transaction_decode(key, value, &principal, &id, &t, fault) != 0) {
+    if (transaction_decode(key, value, &ids, &id, &t, fault) != 0 ||
+        state_id_space(a->state, ids.principal, slice_of("any"), &proper, fault) != 0) {
         return -1;
     }
     if (!state_transaction_seen(a->state, key)) {
         return fault_set(fault, "audit: the filter of seen ids does not know '%.*s'", (int)id.len,
                          id.base);
     }
+    if ((ids.player.len > 0) != (proper.player.len > 0)) {
+        return fault_set(fault, "audit: id %.*s is not where the ids of %.*s are unique",
+                         (int)id.len, id.base, (int)ids.principal.len, ids.principal.base);
+    }
     if (ends_with(id, slice_of("/items"))) {
-        return audit_call(a, principal, &t, fault);
+        return audit_call(a, &ids, &t, fault);
     }
     if (t.seq != 0) {
         if (state_record(a->state, t.seq, &r, fault) != 0) {
             return -1;
         }
-        if (!slice_equal(r.principal, principal) ||
-            !slice_equal(transaction_place(&r, place), id)) {
+        if (!belongs(&r, &ids) || !slice_equal(transaction_place(&r, place), id)) {
             return wrong(fault, t.seq, "the idempotency table names it for another id");
         }
         a->n_transactions++;
@@ -389,8 +436,7 @@ static int audit_transaction(struct audit *a, struct slice key, struct slice val
         if (state_record(a->state, t.rolled_by, &r, fault) != 0) {
             return -1;
         }
-        if (r.type != COMMAND_ROLLBACK || !slice_equal(r.principal, principal) ||
-            !slice_equal(r.original, id)) {
+        if (r.type != COMMAND_ROLLBACK || !belongs(&r, &ids) || !slice_equal(r.original, id)) {
             return wrong(fault, t.rolled_by, "it is said to roll back what it does not name");
         }
     }
@@ -399,18 +445,19 @@ static int audit_transaction(struct audit *a, struct slice key, struct slice val
 
 static int audit_tables(struct audit *a, struct fault *fault)
 {
+    struct audit_report *r = a->report;
     uint64_t n;
     size_t n_books;
 
-    if (each_of(a, TABLE_BALANCE, audit_balance, &n, fault) != 0) {
+    if (each_of(a, TABLE_BALANCE, audit_balance, &r->balances, fault) != 0) {
         return -1;
     }
     changes_of(a->books, TABLE_BALANCE, &n_books);
-    if (n != n_books) {
+    if (r->balances != n_books) {
         return fault_set(fault, "audit: %llu balances are stored, the ledger makes %zu",
-                         (unsigned long long)n, n_books);
+                         (unsigned long long)r->balances, n_books);
     }
-    if (each_of(a, TABLE_PLAYER, audit_player, &n, fault) != 0 ||
+    if (each_of(a, TABLE_PLAYER, audit_player, &r->players, fault) != 0 ||
         each_of(a, TABLE_TRANSACTION, audit_transaction, &n, fault) != 0) {
         return -1;
     }
@@ -429,29 +476,79 @@ static int audit_tables(struct audit *a, struct fault *fault)
     return 0;
 }
 
-static int audit_sums(const struct audit *a, struct fault *fault)
+static int compare_sums(const void *left, const void *right)
 {
-    size_t n, i;
-    struct change *const *sums = changes_of(a->books, TABLE_CURRENCY, &n);
+    return strcmp(((const struct sums *)left)->currency, ((const struct sums *)right)->currency);
+}
 
-    for (i = 0; i < n; i++) {
-        wide_sum sum;
+static int audit_sums(struct audit *a, struct fault *fault)
+{
+    size_t i;
 
-        memcpy(&sum, sums[i]->value, sizeof sum);
-        if (sum != 0) {
-            return fault_set(fault, "audit: the balances in %.*s do not sum to zero",
-                             (int)sums[i]->key_len, sums[i]->key);
+    if (a->n_sums > 1) {
+        qsort(a->sums, a->n_sums, sizeof *a->sums, compare_sums);
+    }
+    for (i = 0; i < a->n_sums; i++) {
+        const wide_sum *of = a->sums[i].of;
+
+        if (of[ACCOUNT_PLAYER] + of[ACCOUNT_PROVIDER] + of[ACCOUNT_GATEWAY] + of[ACCOUNT_HOUSE] !=
+            0) {
+            return fault_set(fault, "audit: the balances in %s do not sum to zero",
+                             a->sums[i].currency);
         }
     }
     return 0;
 }
 
-int machine_audit(struct machine *m, struct fault *fault)
+static int64_t narrow(wide_sum sum, bool *fits)
 {
-    struct audit a = {.state = &m->state};
+    *fits = *fits && sum >= INT64_MIN && sum <= INT64_MAX;
+    return *fits ? (int64_t)sum : 0;
+}
+
+static int report_totals(const struct audit *a, struct fault *fault)
+{
+    struct audit_report *r = a->report;
+    size_t i;
+
+    r->totals = calloc(a->n_sums + 1, sizeof *r->totals);
+    if (r->totals == NULL) {
+        abort();
+    }
+    for (i = 0; i < a->n_sums; i++) {
+        const struct sums *s = &a->sums[i];
+        struct audit_total *t = &r->totals[r->n_totals++];
+        struct currency *currency;
+
+        if (state_currency(a->state, slice_of(s->currency), &currency, fault) != 1) {
+            return fault_set(fault, "audit: there are balances in %s, which does not exist",
+                             s->currency);
+        }
+        memcpy(t->currency, s->currency, sizeof t->currency);
+        t->scale = currency->scale;
+        t->fits = true;
+        t->players_minor = narrow(s->of[ACCOUNT_PLAYER], &t->fits);
+        t->providers_minor = narrow(s->of[ACCOUNT_PROVIDER], &t->fits);
+        t->gateways_minor = narrow(s->of[ACCOUNT_GATEWAY], &t->fits);
+        t->house_minor = narrow(s->of[ACCOUNT_HOUSE], &t->fits);
+    }
+    return 0;
+}
+
+void audit_report_release(struct audit_report *report)
+{
+    free(report->totals);
+    report->totals = NULL;
+    report->n_totals = 0;
+}
+
+int machine_audit_report(struct machine *m, struct audit_report *report, struct fault *fault)
+{
+    struct audit a = {.state = &m->state, .report = report};
     int rc;
 
     a.books = changes_new();
+    report->records = m->state.seq;
     rc = machine_invariants(m, fault);
     if (rc == 0) {
         rc = audit_ledger(&a, fault);
@@ -462,57 +559,19 @@ int machine_audit(struct machine *m, struct fault *fault)
     if (rc == 0) {
         rc = audit_sums(&a, fault);
     }
+    if (rc == 0) {
+        rc = report_totals(&a, fault);
+    }
+    free(a.sums);
     changes_free(a.books);
     return rc;
 }
 
-static void digest_part(crypto_generichash_state *hash, const void *data, size_t len)
+int machine_audit(struct machine *m, struct fault *fault)
 {
-    uint8_t le[4];
-    int i;
+    struct audit_report report = {0};
+    int rc = machine_audit_report(m, &report, fault);
 
-    /* Lengths keep ("ab", "c") and ("a", "bc") apart. */
-    for (i = 0; i < 4; i++) {
-        le[i] = (uint8_t)(len >> (8 * i));
-    }
-    crypto_generichash_update(hash, le, sizeof le);
-    crypto_generichash_update(hash, data, len);
-}
-
-/* Of all tables but meta, which says what the last checkpoint was; what meta stands for is taken
- * from the state itself. */
-int machine_digest(struct machine *m, uint8_t digest[HASH_BYTES], struct fault *fault)
-{
-    const struct state *s = &m->state;
-    crypto_generichash_state hash;
-    struct bytes head;
-    uint8_t t;
-
-    bytes_init(&head);
-    bytes_append_u64(&head, m->applied_index);
-    bytes_append_u64(&head, s->clock_ms);
-    bytes_append_u64(&head, s->directory);
-    bytes_append_u64(&head, s->seq);
-    bytes_append(&head, s->hash, HASH_BYTES);
-    crypto_generichash_init(&hash, NULL, 0, HASH_BYTES);
-    digest_part(&hash, head.base, head.len);
-    bytes_release(&head);
-    for (t = TABLE_META + 1; t < TABLE_COUNT; t++) {
-        struct scan scan;
-        struct slice key, value;
-        int rc;
-
-        digest_part(&hash, &t, 1);
-        scan_open(&scan, &s->layers, (enum store_table)t);
-        while ((rc = scan_next(&scan, &key, &value, fault)) == 1) {
-            digest_part(&hash, key.base, key.len);
-            digest_part(&hash, value.base, value.len);
-        }
-        scan_close(&scan);
-        if (rc != 0) {
-            return -1;
-        }
-    }
-    crypto_generichash_final(&hash, digest, HASH_BYTES);
-    return 0;
+    audit_report_release(&report);
+    return rc;
 }

@@ -95,10 +95,10 @@ int money_book(struct money *m, enum verdict verdict, struct decision *d, struct
     }
     m->transaction.seq = r->seq;
     m->transaction.origin = m->command->origin;
-    state_put_transaction(s, r->principal, m->place, &m->transaction);
+    state_put_transaction(s, m->ids, m->place, &m->transaction);
     if (m->marks_original) {
         m->original.rolled_by = r->seq;
-        state_put_transaction(s, r->principal, r->original, &m->original);
+        state_put_transaction(s, m->ids, r->original, &m->original);
     }
     m->player.last_seq = r->seq;
     state_put_player(s, r->player, &m->player);

@@ -72,3 +72,19 @@ uint64_t machine_copy_bytes(const struct machine *m)
 
     return store->bytes(store->impl);
 }
+
+int machine_view(const struct machine *m, struct machine **view, struct fault *fault)
+{
+    const struct store *store = &m->state.layers.store;
+    struct store seen;
+
+    *view = NULL;
+    if (store->view(store->impl, &seen, fault) != 0) {
+        return -1;
+    }
+    if (machine_open(view, seen, &m->options, fault) != 0) {
+        seen.close(seen.impl);
+        return -1;
+    }
+    return 0;
+}

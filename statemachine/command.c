@@ -24,13 +24,13 @@ static const struct shape shapes[] = {
     [COMMAND_DEPOSIT] = {MONEY | BIT(KEY_AMOUNT) | BIT(KEY_GATEWAY), 0},
     [COMMAND_ADJUST] = {MONEY | BIT(KEY_AMOUNT), PLAY | BIT(KEY_NEGATIVE)},
     [COMMAND_WITHDRAW] = {MONEY | BIT(KEY_AMOUNT) | BIT(KEY_GATEWAY), BIT(KEY_EXPIRES_S)},
-    [COMMAND_WITHDRAW_CONFIRM] = {BY | BIT(KEY_ORIGINAL), BIT(KEY_AMOUNT)},
-    [COMMAND_WITHDRAW_CANCEL] = {BY | BIT(KEY_ORIGINAL), 0},
+    [COMMAND_WITHDRAW_CONFIRM] = {BY | BIT(KEY_ORIGINAL), BIT(KEY_PLAYER) | BIT(KEY_AMOUNT)},
+    [COMMAND_WITHDRAW_CANCEL] = {BY | BIT(KEY_ORIGINAL), BIT(KEY_PLAYER)},
     [COMMAND_ROUND_CLOSE] = {BY | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_ROUND), 0},
     [COMMAND_ATOMIC] = {BY | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY) | BIT(KEY_ITEMS),
                         PLAY | BIT(KEY_ID) | BIT(KEY_CLOSE_ROUND)},
     [COMMAND_CURRENCY_CREATE] = {NAMED | BIT(KEY_SCALE), 0},
-    [COMMAND_PRINCIPAL_CREATE] = {NAMED | BIT(KEY_ROLE), 0},
+    [COMMAND_PRINCIPAL_CREATE] = {NAMED | BIT(KEY_ROLE), BIT(KEY_IDS_SCOPE)},
     [COMMAND_KEY_CREATE] = {NAMED | BIT(KEY_PRINCIPAL) | BIT(KEY_ROLE),
                             BIT(KEY_KEY_KIND) | BIT(KEY_SECRET_HASH) | BIT(KEY_SEALED)},
     [COMMAND_PLAYER_CREATE] = {ALL | BIT(KEY_PLAYER), BIT(KEY_CURRENCIES)},
@@ -46,7 +46,7 @@ static const struct shape shapes[] = {
     [COMMAND_PASSWORD_SET] = {ALL | BIT(KEY_PLAYER) | BIT(KEY_PASSWORD_HASH), 0},
     [COMMAND_PRINCIPAL_UPDATE] = {NAMED | BIT(KEY_ROLE) | BIT(KEY_SETS),
                                   BIT(KEY_DISABLED) | BIT(KEY_SHORTFALL) | BIT(KEY_RATE_PER_S) |
-                                      BIT(KEY_IP_ALLOW) | BIT(KEY_CURRENCIES)},
+                                      BIT(KEY_IP_ALLOW) | BIT(KEY_CURRENCIES) | BIT(KEY_IDS_SCOPE)},
     [COMMAND_KEY_UPDATE] = {NAMED | BIT(KEY_DISABLED), 0},
 };
 
@@ -146,6 +146,7 @@ static int check_sets(const struct command *c, uint64_t keys, uint32_t may_set, 
         {SET_RATE, BIT(KEY_RATE_PER_S)},
         {SET_IP_ALLOW, BIT(KEY_IP_ALLOW)},
         {SET_CURRENCIES, BIT(KEY_CURRENCIES)},
+        {SET_IDS_SCOPE, BIT(KEY_IDS_SCOPE)},
     };
     size_t i;
 
@@ -227,7 +228,8 @@ static int check_atomic(const struct command *c, struct fault *fault)
 
 static int check_type(const struct command *c, uint64_t keys, struct fault *fault)
 {
-    const uint32_t policy = SET_DISABLED | SET_SHORTFALL | SET_RATE | SET_IP_ALLOW | SET_CURRENCIES;
+    const uint32_t policy =
+        SET_DISABLED | SET_SHORTFALL | SET_RATE | SET_IP_ALLOW | SET_CURRENCIES | SET_IDS_SCOPE;
     bool principal = c->type == COMMAND_PRINCIPAL_CREATE || c->type == COMMAND_PRINCIPAL_UPDATE;
 
     if (c->type == COMMAND_CURRENCY_CREATE && c->name.len > CURRENCY_CODE_MAX) {

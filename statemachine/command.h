@@ -81,6 +81,11 @@ enum player_status { PLAYER_ACTIVE = 0, PLAYER_BLOCKED = 1, PLAYER_SELF_EXCLUDED
  * the rest to house:shortfall, or be refused (insufficient_funds). */
 enum shortfall { SHORTFALL_CLAMP = 0, SHORTFALL_REJECT = 1 };
 
+/* Where a principal's ids are unique: with it, or with it for each player (some game platforms
+ * number each player's transactions from one). Decided when the principal is created, for ever:
+ * what an id stands for must not depend on when it is asked for. */
+enum ids_scope { IDS_PER_PRINCIPAL = 0, IDS_PER_PLAYER = 1 };
+
 /* Limits of a player are data: any kind in any period in any currency.
  *   deposit   applied deposits
  *   stake     applied bets; one that was rolled back in the same period does not count
@@ -127,6 +132,7 @@ enum update_field {
     SET_RATE = 1 << 4, /* rate_per_s */
     SET_IP_ALLOW = 1 << 5,
     SET_CURRENCIES = 1 << 6, /* none: all are allowed */
+    SET_IDS_SCOPE = 1 << 7,  /* what it is already; another one is refused */
 };
 
 /* Slices borrow: from the request that was parsed, or from the bytes that were decoded. */
@@ -135,7 +141,7 @@ struct command {
     uint64_t origin; /* random, one per client request; zero only in tests */
 
     /* Money. Empty slices are absent. */
-    struct slice principal; /* whose key it came under: the scope of `id` */
+    struct slice principal; /* whose key it came under; it and perhaps the player scope `id` */
     struct slice id;
     struct slice player;
     struct slice currency;
@@ -154,9 +160,10 @@ struct command {
 
     /* Withdraw: principal, id, player, currency, amount, gateway, expires_s: holds the amount.
      * Confirm: principal, original (the withdraw's id), amount or none for all of it: moves it to
-     * the gateway, the rest is free again. Cancel: principal, original. Both have no id of their
-     * own: each happens once for a withdrawal. {0, 0} is no amount, so all of it: whoever was sent
-     * a zero refuses it before.
+     * the gateway, the rest is free again. Cancel: principal, original. Both may name the player,
+     * whose withdrawal it then must be, and must when ids are unique per player. Both have no id of
+     * their own: each happens once for a withdrawal. {0, 0} is no amount, so all of it: whoever was
+     * sent a zero refuses it before.
      *
      * Round close: principal, id, player, round. A round is opened by the first applied bet or win
      * that names it; a bet that is refused opens none.
@@ -174,9 +181,10 @@ struct command {
      *      call's id is known from another call that was applied. */
     bool close_round;
 
-    /* Creation of a currency (name = code, scale), a principal (name, role), a key (name = key id,
-     * principal, role, and secret_hash or sealed by key_kind) or a player (player, currencies). A
-     * key for a platform, operator or auditor creates its principal when there is none.
+    /* Creation of a currency (name = code, scale), a principal (name, role, ids_scope), a key (name
+     * = key id, principal, role, and secret_hash or sealed by key_kind) or a player (player,
+     * currencies). A key for a platform, operator or auditor creates its principal when there is
+     * none.
      *
      * Player update: player, sets, status, until_ms, reminder_s, limits; some of it.
      * Principal update: name, role (provider or gateway, must be its role), sets and its fields.
@@ -197,6 +205,7 @@ struct command {
                             as the player's own setting says (session open) */
     bool disabled;
     enum shortfall shortfall;
+    enum ids_scope ids_scope;
     uint32_t rate_per_s; /* 0: no limit; for the api to enforce, as ip_allow */
     uint8_t n_ip_allow;  /* of `ip_allow` below */
 
@@ -252,11 +261,13 @@ int win_kind_parse(struct slice text, enum win_kind *kind);
 const char *key_kind_name(enum key_kind kind);             /* "bearer", "hmac" */
 const char *player_status_name(enum player_status status); /* "active" ... */
 const char *shortfall_name(enum shortfall shortfall);      /* "clamp", "reject" */
+const char *ids_scope_name(enum ids_scope scope);          /* "provider", "player" */
 const char *limit_kind_name(enum limit_kind kind);         /* "deposit", "stake", "loss" */
 const char *limit_period_name(enum limit_period period);   /* "day", "week", "month" */
 int key_kind_parse(struct slice text, enum key_kind *kind);
 int player_status_parse(struct slice text, enum player_status *status);
 int shortfall_parse(struct slice text, enum shortfall *shortfall);
+int ids_scope_parse(struct slice text, enum ids_scope *scope);
 int limit_kind_parse(struct slice text, enum limit_kind *kind);
 int limit_period_parse(struct slice text, enum limit_period *period);
 

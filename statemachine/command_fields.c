@@ -70,6 +70,7 @@ const struct field command_fields[KEY_COUNT] = {
     [KEY_KEY_KIND] = NUMBER(command, key_kind, "kind", KEY_HMAC),
     [KEY_SEALED] = BLOB(command, sealed, SEALED_MAX),
     [KEY_PASSWORD_HASH] = BLOB(command, password_hash, PASSWORD_HASH_MAX),
+    [KEY_IDS_SCOPE] = NUMBER(command, ids_scope, "ids_scope", IDS_PER_PLAYER),
 };
 
 const struct field item_fields[KEY_COUNT] = {

@@ -49,7 +49,8 @@ enum field_key {
     KEY_LIMIT_KIND = 52,
     KEY_LIMIT_PERIOD = 53,
     KEY_LIMIT_NONE = 54,
-    KEY_COUNT = 55,
+    KEY_IDS_SCOPE = 55,
+    KEY_COUNT = 56,
 };
 
 #define BIT(key) (UINT64_C(1) << (key))

@@ -7,7 +7,7 @@
  * the checkpointer is writing, and the store. A look-up goes through them in that order.
  *
  * All functions belong to the loop thread, but machine_checkpoint_write, which the checkpointer
- * thread calls between begin and end. */
+ * thread calls between begin and end, and those that say so. */
 #ifndef FLORIN_MACHINE_H
 #define FLORIN_MACHINE_H
 
@@ -82,6 +82,12 @@ size_t machine_changes_bytes(const struct machine *m); /* all of them, frozen on
 int machine_copy(const struct machine *m, int fd, struct fault *fault);
 uint64_t machine_copy_bytes(const struct machine *m);
 
+/* The durable state (the last checkpoint, whole) as a machine of its own that is only asked: it
+ * goes on showing that state beside later checkpoints. Any thread may make one, and it then belongs
+ * to that thread; machine_close ends it, before `m` is closed. While it is open the store can't use
+ * its old pages again: not for long. */
+int machine_view(const struct machine *m, struct machine **view, struct fault *fault);
+
 /* Invariants that must hold after every entry: for each currency the sum over all accounts is zero
  * (kept as a running sum), no player below zero, seq and chain agree with the last record. Cheap.
  */
@@ -90,6 +96,28 @@ int machine_invariants(const struct machine *m, struct fault *fault);
 /* The same from the ground up, over all accounts and the whole ledger: recomputes the chain, every
  * balance and every sum. For tests and verification; its time grows with the state. */
 int machine_audit(struct machine *m, struct fault *fault);
+
+/* What an audit found; and how it is watched. Zero it before, release it after. */
+struct audit_total {
+    char currency[ID_MAX + 1];
+    uint8_t scale;
+    bool fits; /* each of the sums fits 64 bits; else they are not told */
+    int64_t players_minor, providers_minor, gateways_minor, house_minor;
+};
+
+struct audit_report {
+    /* Asked now and then, with how far it is through the ledger; false stops it (-1). Or NULL. */
+    bool (*go_on)(void *context, uint64_t seq, uint64_t last_seq);
+    void *context;
+
+    uint64_t records, players, balances;
+    struct audit_total *totals; /* by currency; filled on 0 */
+    size_t n_totals;
+};
+
+/* machine_audit with the figures. A view's own thread may do it. */
+int machine_audit_report(struct machine *m, struct audit_report *report, struct fault *fault);
+void audit_report_release(struct audit_report *report);
 
 /* A digest of the whole state (all tables, in key order): equal on replicas at the same index. */
 int machine_digest(struct machine *m, uint8_t digest[HASH_BYTES], struct fault *fault);

@@ -31,6 +31,7 @@ static const char *const roles[] = {"none",     "provider", "gateway",
 static const char *const key_kinds[] = {"bearer", "hmac"};
 static const char *const player_statuses[] = {"active", "blocked", "self_excluded"};
 static const char *const shortfalls[] = {"clamp", "reject"};
+static const char *const ids_scopes[] = {"provider", "player"};
 static const char *const limit_kinds[] = {"deposit", "stake", "loss"};
 static const char *const limit_periods[] = {"day", "week", "month"};
 
@@ -136,6 +137,22 @@ int shortfall_parse(struct slice text, enum shortfall *shortfall)
         return -1;
     }
     *shortfall = (enum shortfall)place;
+    return 0;
+}
+
+const char *ids_scope_name(enum ids_scope scope)
+{
+    return name_of(ids_scopes, COUNT(ids_scopes), scope);
+}
+
+int ids_scope_parse(struct slice text, enum ids_scope *scope)
+{
+    int place = place_of(ids_scopes, COUNT(ids_scopes), 0, text);
+
+    if (place < 0) {
+        return -1;
+    }
+    *scope = (enum ids_scope)place;
     return 0;
 }
 

@@ -25,10 +25,14 @@ static int need_sealed(const struct state *s, uint64_t seq, struct slice *sealed
 static int transaction(struct machine *m, const struct query *q, struct answer *a, struct record *r,
                        struct fault *fault)
 {
+    struct id_space ids;
     struct transaction t;
     struct slice sealed;
-    int rc = state_transaction(&m->state, q->principal, q->id, &t, fault);
+    int rc = state_id_space(&m->state, q->principal, q->player, &ids, fault);
 
+    if (rc == 0) {
+        rc = state_transaction(&m->state, ids, q->id, &t, fault);
+    }
     if (rc < 0) {
         return -1;
     }
@@ -42,8 +46,13 @@ static int transaction(struct machine *m, const struct query *q, struct answer *
         }
         return 0;
     }
-    if (need_sealed(&m->state, t.seq, &sealed, fault) != 0) {
+    if (need_sealed(&m->state, t.seq, &sealed, fault) != 0 ||
+        record_unseal(sealed.base, sealed.len, r, fault) != 0) {
         return -1;
+    }
+    if (q->player.len > 0 && !slice_equal(q->player, r->player)) {
+        a->verdict = VERDICT_UNKNOWN_TRANSACTION;
+        return 0;
     }
     add_record(m, a, sealed);
     return 0;

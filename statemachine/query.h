@@ -12,7 +12,9 @@ enum {
 };
 
 enum query_type {
-    QUERY_TRANSACTION = 1, /* principal, id: the record decided under them */
+    QUERY_TRANSACTION = 1, /* principal, id, and player or none: the record decided under them.
+                              Where ids are unique per player there is none without the player; else
+                              a player that is named must be the record's */
     QUERY_BALANCES = 2,    /* player */
     QUERY_HISTORY = 3,     /* player, seq (before; 0: from the newest), limit: newest first */
     QUERY_LEDGER = 4,      /* seq (from), limit: ascending */
@@ -42,6 +44,7 @@ struct balance {
 
 struct policy {
     enum shortfall shortfall;
+    enum ids_scope ids_scope;
     uint32_t rate_per_s; /* 0: no limit */
     struct slice currencies[CURRENCIES_PER_PLAYER];
     uint8_t n_currencies; /* 0: all */
@@ -140,7 +143,8 @@ int query_decode(const void *data, size_t len, struct query *q, struct fault *fa
  *                              u64 effective at
  *   QUERY_PRINCIPAL            u8 role, u8 disabled, policy
  *   QUERY_PASSWORD             u8 length, hash
- * where a policy is u8 shortfall, u32 rate, u8 count and texts: currencies, the same: ip_allow;
+ * where a policy is u8 bits (1: shortfall is reject, 2: ids are unique per player), u32 rate, u8
+ * count and texts: currencies, the same: ip_allow;
  * where records are u32 count, and for each u32 length, sealed record; integers little-endian.
  * With a verdict other than applied, members that do not apply are zero or empty.
  * For encoding, a->sealed holds the records as they are to stand there, without the count. */

@@ -39,7 +39,9 @@ int rules_principal_create(struct state *s, const struct command *c, struct deci
         d->verdict = taken(p.origin, c);
         return 0;
     }
-    state_put_principal(s, c->name, &(struct principal){.role = c->role, .origin = c->origin});
+    p = (struct principal){
+        .role = c->role, .origin = c->origin, .policy = {.ids_scope = c->ids_scope}};
+    state_put_principal(s, c->name, &p);
     return 0;
 }
 
@@ -90,6 +92,11 @@ int rules_principal_update(struct state *s, const struct command *c, struct deci
             d->verdict = VERDICT_UNKNOWN_CURRENCY;
             return rc;
         }
+    }
+    /* Another scope would free ids that were decided, or take some that were not. */
+    if ((c->sets & SET_IDS_SCOPE) && c->ids_scope != p.policy.ids_scope) {
+        d->verdict = VERDICT_IDS_SCOPE_FIXED;
+        return 0;
     }
     p.disabled = c->sets & SET_DISABLED ? c->disabled : p.disabled;
     p.policy.shortfall = c->sets & SET_SHORTFALL ? c->shortfall : p.policy.shortfall;

@@ -106,6 +106,7 @@ static struct slice call_name(const struct command *c, char out[static RECORD_ID
 
 /* What is known of the items' ids, and of the call's. */
 struct known {
+    struct id_space ids;
     unsigned n;     /* items */
     unsigned first; /* ... and the first of them */
     bool call;
@@ -123,7 +124,7 @@ static int look_at_item(struct state *s, const struct command *c, unsigned i, st
     int rc;
 
     command_of_item(c, i, &item);
-    rc = state_transaction(s, item.principal, item.id, &t, fault);
+    rc = state_transaction(s, known->ids, item.id, &t, fault);
     if (rc < 1 || t.seq == 0) {
         return rc < 0 ? -1 : 0;
     }
@@ -160,16 +161,16 @@ static int check_close(struct state *s, const struct command *c, struct decision
 }
 
 /* 1: decided. */
-static int look_at_ids(struct state *s, const struct command *c, struct decision *d,
-                       struct fault *fault)
+static int look_at_ids(struct state *s, const struct command *c, struct id_space ids,
+                       struct decision *d, struct fault *fault)
 {
-    struct known known = {.same_call = true};
+    struct known known = {.ids = ids, .same_call = true};
     char name[RECORD_ID_MAX];
     unsigned i;
     int rc = 0;
 
     if (c->id.len > 0) {
-        rc = state_transaction(s, c->principal, call_name(c, name), &known.of_call, fault);
+        rc = state_transaction(s, ids, call_name(c, name), &known.of_call, fault);
         known.call = rc == 1;
     }
     for (i = 0; rc >= 0 && i < c->n_items; i++) {
@@ -220,13 +221,14 @@ static int decide_items(struct state *s, const struct command *c, struct decisio
     return 1;
 }
 
-static void note_call(struct state *s, const struct command *c, const struct mark *mark)
+static void note_call(struct state *s, const struct command *c, struct id_space ids,
+                      const struct mark *mark)
 {
     char name[RECORD_ID_MAX];
     struct transaction t = {mark->seq + 1, s->seq, c->origin};
 
     if (c->id.len > 0) {
-        state_put_transaction(s, c->principal, call_name(c, name), &t);
+        state_put_transaction(s, ids, call_name(c, name), &t);
     }
 }
 
@@ -266,11 +268,15 @@ static int show_refusal(struct state *s, const struct command *c, struct decisio
 
 int rules_atomic(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
 {
+    struct id_space ids;
     struct mark mark;
     int rc;
 
     bytes_clear(&s->items);
-    rc = look_at_ids(s, c, d, fault);
+    if (state_id_space(s, c->principal, c->player, &ids, fault) != 0) {
+        return -1;
+    }
+    rc = look_at_ids(s, c, ids, d, fault);
     d->dry_run = c->dry_run;
     if (rc != 0) {
         return rc < 0 ? -1 : 0;
@@ -281,7 +287,7 @@ int rules_atomic(struct state *s, const struct command *c, struct decision *d, s
         rc = -1;
     }
     if (rc == 1 && !c->dry_run) {
-        note_call(s, c, &mark);
+        note_call(s, c, ids, &mark);
         layers_keep(&s->layers);
         return 0;
     }

@@ -42,7 +42,7 @@ void rules_withdraw_booked(struct money *m)
                       .player = r->player,
                       .currency = r->currency,
                       .gateway = r->gateway};
-    state_put_hold(m->state, r->principal, r->id, &h);
+    state_put_hold(m->state, m->ids, r->id, &h);
 }
 
 static void free_hold(struct money *m, uint64_t seq)
@@ -141,7 +141,7 @@ static int end_hold(struct money *m, struct hold *h, struct decision *d, struct 
     if (verdict == VERDICT_APPLIED) {
         free_hold(m, h->seq);
         h->closed_by = m->state->seq + 1;
-        state_put_hold(m->state, r->principal, r->original, h);
+        state_put_hold(m->state, m->ids, r->original, h);
     }
     return money_book(m, verdict, d, fault);
 }
@@ -154,16 +154,21 @@ int rules_hold_end(struct state *s, const struct command *c, struct decision *d,
     struct hold h;
     int rc;
 
-    money_begin(&m, s, c);
+    if (money_begin(&m, s, c, fault) != 0) {
+        return -1;
+    }
+    rc = state_hold(s, m.ids, c->original, &h, fault);
+    if (rc < 0) {
+        return -1;
+    }
+    if (rc == 0 || (c->player.len > 0 && !slice_equal(c->player, h.player))) {
+        d->verdict = VERDICT_UNKNOWN_TRANSACTION;
+        return 0;
+    }
     m.place = end_name(c, '/', place);
     rc = money_repeat(&m, d, fault);
     if (rc != 0) {
         return rc < 0 ? -1 : 0;
-    }
-    rc = state_hold(s, c->principal, c->original, &h, fault);
-    if (rc < 1) {
-        d->verdict = VERDICT_UNKNOWN_TRANSACTION;
-        return rc;
     }
     begin_record(&m, &h, end_name(c, ':', id));
     return end_hold(&m, &h, d, fault);

@@ -10,8 +10,10 @@
  * (book.c). So nothing is ever half moved, and nothing is undone. */
 #include "statemachine/rules_money.h"
 
-void money_begin(struct money *m, struct state *s, const struct command *c)
+int money_begin(struct money *m, struct state *s, const struct command *c, struct fault *fault)
 {
+    int rc = state_principal(s, c->principal, &m->principal, fault);
+
     m->state = s;
     m->command = c;
     m->place = c->id;
@@ -22,6 +24,13 @@ void money_begin(struct money *m, struct state *s, const struct command *c)
     m->n_planned = 0;
     m->holds_changed = false;
     m->marks_original = false;
+    m->ids = (struct id_space){.principal = c->principal};
+    if (rc == 0) {
+        m->principal.role = ROLE_NONE;
+    } else if (rc == 1 && m->principal.policy.ids_scope == IDS_PER_PLAYER) {
+        m->ids.player = c->player;
+    }
+    return rc < 0 ? -1 : 0;
 }
 
 /* ---- the same id again ---- */
@@ -80,7 +89,7 @@ static int differences_of_end(const struct money *m, const struct record *r, uns
     if (c->type == COMMAND_WITHDRAW_CANCEL) {
         return 0;
     }
-    if (state_hold(m->state, r->principal, r->original, &h, fault) != 1) {
+    if (state_hold(m->state, m->ids, r->original, &h, fault) != 1) {
         return -1;
     }
     minor = h.amount_minor;
@@ -97,7 +106,7 @@ int money_repeat(struct money *m, struct decision *d, struct fault *fault)
     struct transaction *t = &m->transaction;
     struct record r;
     struct account player;
-    int rc = state_transaction(m->state, c->principal, m->place, t, fault);
+    int rc = state_transaction(m->state, m->ids, m->place, t, fault);
 
     if (rc < 0) {
         return -1;
@@ -139,16 +148,12 @@ static int named_principals(struct money *m, enum verdict *verdict, struct fault
     const struct command *c = m->command;
     bool payment = by_gateway(c->type);
     struct principal *p = &m->principal;
-    bool fits;
-    int rc = state_principal(m->state, c->principal, p, fault);
+    bool fits =
+        payment ? p->role == ROLE_PLATFORM || p->role == ROLE_GATEWAY : p->role == ROLE_PROVIDER;
 
-    if (rc < 0) {
-        return -1;
-    }
-    fits = rc == 1 && (payment ? p->role == ROLE_PLATFORM || p->role == ROLE_GATEWAY
-                               : p->role == ROLE_PROVIDER);
     if (fits && payment) {
-        rc = state_principal(m->state, c->gateway, p, fault);
+        int rc = state_principal(m->state, c->gateway, p, fault);
+
         if (rc < 0) {
             return -1;
         }
@@ -211,7 +216,6 @@ static int named(struct money *m, enum verdict *verdict, struct fault *fault)
     const struct command *c = m->command;
     struct record *r = &m->record;
 
-    *verdict = VERDICT_APPLIED;
     if (money_currency(m, c->currency, verdict, fault) != 0) {
         return -1;
     }
@@ -368,7 +372,8 @@ static void name_accounts(struct money *m)
     const struct command *c = m->command;
     struct account player = {ACCOUNT_PLAYER, c->player};
     struct account other = {ACCOUNT_PROVIDER, c->principal};
-    bool from_player = c->type == COMMAND_BET || c->type == COMMAND_WITHDRAW;
+    bool from_player =
+        c->type == COMMAND_BET || c->type == COMMAND_WITHDRAW || c->type == COMMAND_ROUND_CLOSE;
     struct record *r = &m->record;
 
     if (by_gateway(c->type)) {
@@ -435,25 +440,39 @@ static int decide(struct money *m, enum verdict *verdict, struct fault *fault)
     }
 }
 
-int rules_money(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
+int money_begin_new(struct money *m, struct state *s, const struct command *c,
+                    int (*find)(struct money *m, enum verdict *verdict, struct fault *fault),
+                    struct decision *d, struct fault *fault)
 {
-    struct money m;
-    enum verdict verdict;
-    int rc;
+    enum verdict verdict = VERDICT_APPLIED;
+    int rc = money_begin(m, s, c, fault);
 
-    state_prefetch(s, c);
-    money_begin(&m, s, c);
-    rc = money_repeat(&m, d, fault);
-    if (rc != 0) {
-        return rc < 0 ? -1 : 0;
+    if (rc == 0) {
+        state_prefetch(s, m->ids, c);
+        rc = money_repeat(m, d, fault);
     }
-    begin_record(&m);
-    if (named(&m, &verdict, fault) != 0) {
+    if (rc != 0) {
+        return rc;
+    }
+    begin_record(m);
+    if (find(m, &verdict, fault) != 0) {
         return -1;
     }
     if (verdict != VERDICT_APPLIED) {
         d->verdict = verdict;
-        return 0;
+        return 1;
+    }
+    return 0;
+}
+
+int rules_money(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
+{
+    enum verdict verdict = VERDICT_APPLIED;
+    struct money m;
+    int rc = money_begin_new(&m, s, c, named, d, fault);
+
+    if (rc != 0) {
+        return rc < 0 ? -1 : 0;
     }
     return decide(&m, &verdict, fault) != 0 ? -1 : money_book(&m, verdict, d, fault);
 }
@@ -464,7 +483,9 @@ int rules_money_refuse(struct state *s, const struct command *c, const struct re
     enum verdict verdict = r->verdict;
     struct money m;
 
-    money_begin(&m, s, c);
+    if (money_begin(&m, s, c, fault) != 0) {
+        return -1;
+    }
     if (money_repeat(&m, d, fault) != 0) {
         return fault_set(fault, "state machine: an item that was free is taken");
     }

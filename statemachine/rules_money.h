@@ -18,7 +18,10 @@ struct money {
 
     /* What it names. */
     struct currency *currency;
-    struct principal principal; /* whose policy holds: the provider's, the gateway's */
+    /* Whose key it came under (role none: nobody's). Once all that it names is found, whose policy
+     * holds: of a payment that is its gateway. */
+    struct principal principal;
+    struct id_space ids; /* of the ids that it names, its own among them */
     struct player player;
     struct purse purse; /* changed only by booking */
     struct slice place; /* its own place in the idempotency table */
@@ -39,8 +42,15 @@ struct money {
     struct record original_record;
 };
 
-/* Begins: nothing named, nothing planned. */
-void money_begin(struct money *m, struct state *s, const struct command *c);
+/* Begins: nothing planned, nothing found but the principal. 0, or -1: the replica is broken. */
+int money_begin(struct money *m, struct state *s, const struct command *c, struct fault *fault);
+
+/* Begins a command that has an id of its own, as far as its verdict: 0 when all that it names
+ * exists (`find` says so: it leaves *verdict alone) and its record is begun; 1 when the decision
+ * is made: a repeat, or a name that does not exist. -1: the replica is broken. */
+int money_begin_new(struct money *m, struct state *s, const struct command *c,
+                    int (*find)(struct money *m, enum verdict *verdict, struct fault *fault),
+                    struct decision *d, struct fault *fault);
 
 /* Looks at the id's place. 1: it is taken, and the decision is made: the first answer again, or the
  * conflict. 0: it is free, or holds a tombstone (m->transaction.rolled_by). */

@@ -15,7 +15,9 @@
  *     provider whose policy is reject             insufficient_funds: no mark
  *   a bet or a win that moved                     reversed, and its place is marked
  *
- * What is held for a withdrawal is not there to be taken. */
+ * What is held for a withdrawal is not there to be taken. Where ids are unique per player, another
+ * player's transaction is nothing under that id: a rollback that names the wrong player leaves a
+ * tombstone, at that player's. */
 #include "statemachine/rules_money.h"
 
 /* Moves the original's amount back. */
@@ -87,7 +89,7 @@ int rules_rollback(struct money *m, enum verdict *verdict, struct fault *fault)
         *verdict = VERDICT_NOT_REVERSIBLE;
         return 0;
     }
-    rc = state_transaction(m->state, c->principal, c->original, &m->original, fault);
+    rc = state_transaction(m->state, m->ids, c->original, &m->original, fault);
     if (rc < 0) {
         return -1;
     }

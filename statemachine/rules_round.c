@@ -63,30 +63,13 @@ int rules_round_end(struct state *s, const struct command *c, struct fault *faul
     return 0;
 }
 
-static void begin_record(struct money *m)
-{
-    const struct command *c = m->command;
-    struct record *r = &m->record;
-
-    r->type = c->type;
-    r->principal = c->principal;
-    r->id = c->id;
-    r->player = c->player;
-    r->round = c->round;
-    r->debit = (struct account){ACCOUNT_PLAYER, c->player};
-    r->credit = (struct account){ACCOUNT_PROVIDER, c->principal};
-}
-
 /* What it names; the round's currency is that of its record. */
 static int named(struct money *m, enum verdict *verdict, struct fault *fault)
 {
     const struct command *c = m->command;
-    int rc = state_principal(m->state, c->principal, &m->principal, fault);
+    int rc;
 
-    if (rc < 0) {
-        return -1;
-    }
-    if (rc == 0 || m->principal.role != ROLE_PROVIDER) {
+    if (m->principal.role != ROLE_PROVIDER) {
         *verdict = VERDICT_UNKNOWN_PROVIDER;
         return 0;
     }
@@ -112,20 +95,10 @@ int rules_round_close(struct state *s, const struct command *c, struct decision 
 {
     enum verdict verdict = VERDICT_APPLIED;
     struct money m;
-    int rc;
+    int rc = money_begin_new(&m, s, c, named, d, fault);
 
-    money_begin(&m, s, c);
-    rc = money_repeat(&m, d, fault);
     if (rc != 0) {
         return rc < 0 ? -1 : 0;
-    }
-    begin_record(&m);
-    if (named(&m, &verdict, fault) != 0) {
-        return -1;
-    }
-    if (verdict != VERDICT_APPLIED) {
-        d->verdict = verdict;
-        return 0;
     }
     if (m.transaction.rolled_by != 0) {
         verdict = VERDICT_ROLLED_BACK;

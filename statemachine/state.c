@@ -113,6 +113,7 @@ int state_principal(const struct state *s, struct slice name, struct principal *
     p->origin = cursor_u64(&in);
     p->disabled = false;
     p->policy.shortfall = SHORTFALL_CLAMP;
+    p->policy.ids_scope = IDS_PER_PRINCIPAL;
     p->policy.rate_per_s = 0;
     p->policy.n_currencies = 0;
     p->policy.n_ip_allow = 0;
@@ -131,13 +132,27 @@ void state_put_principal(struct state *s, struct slice name, const struct princi
     bytes_clear(&s->value);
     bytes_append_u8(&s->value, (uint8_t)p->role);
     bytes_append_u64(&s->value, p->origin);
-    if (p->disabled || p->policy.shortfall != SHORTFALL_CLAMP || p->policy.rate_per_s > 0 ||
+    if (p->disabled || p->policy.shortfall != SHORTFALL_CLAMP ||
+        p->policy.ids_scope != IDS_PER_PRINCIPAL || p->policy.rate_per_s > 0 ||
         p->policy.n_currencies > 0 || p->policy.n_ip_allow > 0) {
         bytes_append_u8(&s->value, p->disabled ? 1 : 0);
         policy_append(&p->policy, &s->value);
     }
     state_put(s, TABLE_PRINCIPAL, name);
     s->directory++;
+}
+
+int state_id_space(const struct state *s, struct slice principal, struct slice player,
+                   struct id_space *ids, struct fault *fault)
+{
+    struct principal p;
+    int rc = state_principal(s, principal, &p, fault);
+
+    *ids = (struct id_space){.principal = principal};
+    if (rc == 1 && p.policy.ids_scope == IDS_PER_PLAYER) {
+        ids->player = player;
+    }
+    return rc < 0 ? -1 : 0;
 }
 
 int state_key(const struct state *s, struct slice name, struct key *k, struct fault *fault)

@@ -2,7 +2,8 @@
  * sessions, rounds, holds, the ledger and its head. Private to the state machine.
  *
  * How each is stored (integers little-endian, text = u8 length and bytes); what stands in brackets
- * is left out when it is all zero, and was not there in format 1:
+ * is left out when it is all zero, and was not there in format 1 (in a key: where ids are unique
+ * for the principal; not there before format 3):
  *   currency     code                           u8 scale, u64 origin
  *   principal    name                           u8 role, u64 origin [u8 disabled, policy as in
  *                                               query.h]
@@ -15,7 +16,8 @@
  *   balance      u8 kind, text name, currency   i64 minor units [a player's: u32 day, i64 used by
  *                                               kind and period, u8 n, n active holds: u64 seq,
  *                                               i64 minor units, u64 expires at ms]
- *   transaction  text principal, id             u64 seq, u64 rolled by, u64 origin
+ *   transaction  text principal [u8 0, text
+ *                player], id                    u64 seq, u64 rolled by, u64 origin
  *   ledger       u64 big-endian seq             sealed record
  *   session      id                             texts player, provider, game, u64 opened, expires,
  *                                               closed, authenticated at ms, u32 reminder s,
@@ -24,7 +26,7 @@
  *                                               is still this one
  *   round        texts provider, player, round  u64 opened at, u64 closed at, u64 closed by seq,
  *                                               u32 bets, text currency
- *   hold         text principal, id             u64 seq, u64 closed by seq, u64 expires at ms,
+ *   hold         as of a transaction            u64 seq, u64 closed by seq, u64 expires at ms,
  *                                               i64 minor units, texts player, currency, gateway
  *   limit        player                         u8 n, n limits: u8 kind, u8 period, text currency,
  *                                               u8 bits (1 an amount, 2 pending, 4 pending is an
@@ -47,7 +49,9 @@
 #include "statemachine/query.h"
 
 enum {
-    STATE_FORMAT = 2, /* what is written; format 1 is read, too */
+    /* What is written; older ones are read, too. Format 3: a program that knows only older ones
+     * would look for a player's ids where no player's are. */
+    STATE_FORMAT = 3,
     STATE_FORMAT_OLDEST = 1,
     HOLDS_MAX = 64, /* active at a time, for one player and currency */
     MS_PER_DAY = 86400000,
@@ -71,6 +75,12 @@ struct principal {
     uint64_t origin;
     bool disabled; /* for the api: commands that are in the log already are honoured */
     struct policy policy;
+};
+
+/* Whose ids: a principal's, or where those are unique per player, its ids for one player. */
+struct id_space {
+    struct slice principal;
+    struct slice player; /* empty: for all of them */
 };
 
 struct key {
@@ -194,6 +204,10 @@ int state_principal(const struct state *s, struct slice name, struct principal *
                     struct fault *fault);
 void state_put_principal(struct state *s, struct slice name, const struct principal *p);
 
+/* Borrows both names. A principal that does not exist has its ids for all players. */
+int state_id_space(const struct state *s, struct slice principal, struct slice player,
+                   struct id_space *ids, struct fault *fault);
+
 int state_key(const struct state *s, struct slice name, struct key *k, struct fault *fault);
 void state_put_key(struct state *s, struct slice name, const struct key *k);
 
@@ -233,11 +247,11 @@ uint32_t period_of_day(enum limit_period period, uint32_t day);
 bool state_transaction_seen(const struct state *s, struct slice key);
 
 /* Says that a command will ask for these soon. */
-void state_prefetch(const struct state *s, const struct command *c);
+void state_prefetch(const struct state *s, struct id_space ids, const struct command *c);
 
-int state_transaction(const struct state *s, struct slice principal, struct slice id,
+int state_transaction(const struct state *s, struct id_space ids, struct slice id,
                       struct transaction *t, struct fault *fault);
-void state_put_transaction(struct state *s, struct slice principal, struct slice id,
+void state_put_transaction(struct state *s, struct id_space ids, struct slice id,
                            const struct transaction *t);
 
 /* Where a record stands among the transactions: its id, or for a withdrawal's end the name above.
@@ -260,9 +274,9 @@ void state_put_round(struct state *s, struct slice provider, struct slice player
                      const struct round *r);
 int round_decode(struct slice value, struct round *r, struct fault *fault);
 
-int state_hold(const struct state *s, struct slice principal, struct slice id, struct hold *h,
+int state_hold(const struct state *s, struct id_space ids, struct slice id, struct hold *h,
                struct fault *fault);
-void state_put_hold(struct state *s, struct slice principal, struct slice id, const struct hold *h);
+void state_put_hold(struct state *s, struct id_space ids, struct slice id, const struct hold *h);
 int hold_decode(struct slice value, struct hold *h, struct fault *fault);
 
 /* What is pending and due has become what holds. */
@@ -285,8 +299,8 @@ void state_append(struct state *s, struct record *r);
 int player_decode(struct slice value, struct player *p, struct fault *fault);
 int balance_decode(struct slice key, struct slice value, struct account *a, struct slice *currency,
                    int64_t *minor, struct fault *fault);
-int transaction_decode(struct slice key, struct slice value, struct slice *principal,
-                       struct slice *id, struct transaction *t, struct fault *fault);
+int transaction_decode(struct slice key, struct slice value, struct id_space *ids, struct slice *id,
+                       struct transaction *t, struct fault *fault);
 
 int purse_decode(struct slice value, struct purse *p, struct fault *fault);
 int session_decode(struct slice id, struct slice value, struct session *s, struct fault *fault);

@@ -1,16 +1,18 @@
 /* The idempotency table and the ledger. */
-#include <assert.h>
-
 #include "statemachine/state_private.h"
 
-static struct slice transaction_key(struct slice principal, struct slice id,
-                                    char out[static STORE_KEY_MAX])
+/* No id begins with a zero: it says that a player stands between. */
+struct slice id_key(struct id_space ids, struct slice id, char out[static STORE_KEY_MAX])
 {
-    assert(1 + principal.len + id.len <= STORE_KEY_MAX);
-    out[0] = (char)principal.len;
-    memcpy(out + 1, principal.base, principal.len);
-    memcpy(out + 1 + principal.len, id.base, id.len);
-    return (struct slice){out, 1 + principal.len + id.len};
+    size_t len = put_key_text(out, 0, ids.principal);
+
+    if (ids.player.len > 0) {
+        out[len++] = 0;
+        len = put_key_text(out, len, ids.player);
+    }
+    assert(len + id.len <= STORE_KEY_MAX);
+    memcpy(out + len, id.base, id.len);
+    return (struct slice){out, len + id.len};
 }
 
 bool state_transaction_seen(const struct state *s, struct slice key)
@@ -19,22 +21,29 @@ bool state_transaction_seen(const struct state *s, struct slice key)
                        changes_hash(s->layers.hash_key, TABLE_TRANSACTION, key));
 }
 
-void state_prefetch(const struct state *s, const struct command *c)
+void state_prefetch(const struct state *s, struct id_space ids, const struct command *c)
 {
     struct account player = {ACCOUNT_PLAYER, c->player};
     char buffer[STORE_KEY_MAX];
 
-    layers_prefetch(&s->layers, TABLE_TRANSACTION, transaction_key(c->principal, c->id, buffer));
-    layers_prefetch(&s->layers, TABLE_PLAYER, c->player);
-    layers_prefetch(&s->layers, TABLE_BALANCE, balance_key(player, c->currency, buffer));
+    layers_prefetch(&s->layers, TABLE_TRANSACTION, id_key(ids, c->id, buffer));
+    if (c->player.len > 0) { /* a withdrawal's end names none */
+        layers_prefetch(&s->layers, TABLE_PLAYER, c->player);
+        layers_prefetch(&s->layers, TABLE_BALANCE, balance_key(player, c->currency, buffer));
+    }
 }
 
-int transaction_decode(struct slice key, struct slice value, struct slice *principal,
-                       struct slice *id, struct transaction *t, struct fault *fault)
+int transaction_decode(struct slice key, struct slice value, struct id_space *ids, struct slice *id,
+                       struct transaction *t, struct fault *fault)
 {
     struct cursor k = cursor_over(key), v = cursor_over(value);
 
-    *principal = text_take(&k);
+    ids->principal = text_take(&k);
+    ids->player = (struct slice){NULL, 0};
+    if (k.left > 0 && k.at[0] == 0) {
+        cursor_u8(&k);
+        ids->player = text_take(&k);
+    }
     *id = (struct slice){(const char *)k.at, k.left};
     t->seq = cursor_u64(&v);
     t->rolled_by = cursor_u64(&v);
@@ -45,20 +54,20 @@ int transaction_decode(struct slice key, struct slice value, struct slice *princ
     return 0;
 }
 
-int state_transaction(const struct state *s, struct slice principal, struct slice id,
+int state_transaction(const struct state *s, struct id_space ids, struct slice id,
                       struct transaction *t, struct fault *fault)
 {
     char buffer[STORE_KEY_MAX];
-    struct slice value, key = transaction_key(principal, id, buffer);
+    struct slice value, key = id_key(ids, id, buffer);
     int rc = layers_get(&s->layers, TABLE_TRANSACTION, key, &value, fault);
 
     if (rc != 1) {
         return rc;
     }
-    return transaction_decode(key, value, &principal, &id, t, fault) == 0 ? 1 : -1;
+    return transaction_decode(key, value, &ids, &id, t, fault) == 0 ? 1 : -1;
 }
 
-void state_put_transaction(struct state *s, struct slice principal, struct slice id,
+void state_put_transaction(struct state *s, struct id_space ids, struct slice id,
                            const struct transaction *t)
 {
     char buffer[STORE_KEY_MAX];
@@ -67,7 +76,7 @@ void state_put_transaction(struct state *s, struct slice principal, struct slice
     bytes_append_u64(&s->value, t->seq);
     bytes_append_u64(&s->value, t->rolled_by);
     bytes_append_u64(&s->value, t->origin);
-    state_put(s, TABLE_TRANSACTION, transaction_key(principal, id, buffer));
+    state_put(s, TABLE_TRANSACTION, id_key(ids, id, buffer));
 }
 
 struct slice transaction_place(const struct record *r, char out[static RECORD_ID_MAX])

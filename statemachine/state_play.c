@@ -1,6 +1,4 @@
 /* Sessions and their tokens, rounds, holds. */
-#include <assert.h>
-
 #include "statemachine/state_private.h"
 
 /* ---- sessions ---- */
@@ -71,14 +69,6 @@ void state_put_token(struct state *s, const uint8_t hash[SECRET_HASH_BYTES], str
 }
 
 /* ---- rounds ---- */
-
-static size_t put_key_text(char *out, size_t at, struct slice text)
-{
-    assert(at + 1 + text.len <= STORE_KEY_MAX);
-    out[at] = (char)text.len;
-    memcpy(out + at + 1, text.base, text.len);
-    return at + 1 + text.len;
-}
 
 struct slice round_key(struct slice provider, struct slice player, struct slice name,
                        char out[static STORE_KEY_MAX])
@@ -154,21 +144,12 @@ int hold_decode(struct slice value, struct hold *h, struct fault *fault)
                : 0;
 }
 
-static struct slice hold_key(struct slice principal, struct slice id,
-                             char out[static STORE_KEY_MAX])
-{
-    size_t len = put_key_text(out, 0, principal);
-
-    memcpy(out + len, id.base, id.len);
-    return (struct slice){out, len + id.len};
-}
-
-int state_hold(const struct state *s, struct slice principal, struct slice id, struct hold *h,
+int state_hold(const struct state *s, struct id_space ids, struct slice id, struct hold *h,
                struct fault *fault)
 {
     char buffer[STORE_KEY_MAX];
     struct slice value;
-    int rc = layers_get(&s->layers, TABLE_HOLD, hold_key(principal, id, buffer), &value, fault);
+    int rc = layers_get(&s->layers, TABLE_HOLD, id_key(ids, id, buffer), &value, fault);
 
     if (rc != 1) {
         return rc;
@@ -176,7 +157,7 @@ int state_hold(const struct state *s, struct slice principal, struct slice id, s
     return hold_decode(value, h, fault) == 0 ? 1 : -1;
 }
 
-void state_put_hold(struct state *s, struct slice principal, struct slice id, const struct hold *h)
+void state_put_hold(struct state *s, struct id_space ids, struct slice id, const struct hold *h)
 {
     char buffer[STORE_KEY_MAX];
 
@@ -188,5 +169,5 @@ void state_put_hold(struct state *s, struct slice principal, struct slice id, co
     text_append(&s->value, h->player);
     text_append(&s->value, h->currency);
     text_append(&s->value, h->gateway);
-    state_put(s, TABLE_HOLD, hold_key(principal, id, buffer));
+    state_put(s, TABLE_HOLD, id_key(ids, id, buffer));
 }

@@ -22,12 +22,12 @@ enum store_table {
     TABLE_KEY = 3,
     TABLE_PLAYER = 4,
     TABLE_BALANCE = 5,     /* account and currency */
-    TABLE_TRANSACTION = 6, /* (principal, id): the idempotency table */
+    TABLE_TRANSACTION = 6, /* (principal, perhaps player, id): the idempotency table */
     TABLE_LEDGER = 7,      /* seq, big-endian: sealed records */
     TABLE_SESSION = 8,     /* session id */
     TABLE_TOKEN = 9,       /* token hash: whose session it is, or was */
     TABLE_ROUND = 10,      /* provider, player, round */
-    TABLE_HOLD = 11,       /* (principal, id of the withdrawal) */
+    TABLE_HOLD = 11,       /* as of the withdrawal's transaction */
     TABLE_LIMIT = 12,      /* player: its limits; what is used of them is in its balances */
     TABLE_PASSWORD = 13,   /* player */
     TABLE_COUNT = 14,
@@ -61,6 +61,12 @@ struct store {
     /* About how many bytes that is. Loop thread. */
     uint64_t (*bytes)(void *impl);
 
+    /* Any thread, also beside a commit: a store of its own that shows the last commit as of now,
+     * whatever is committed after it. Only get, seek, copy and close work; it belongs to one thread
+     * and is closed before this one. While it is open nothing that it shows is given back to the
+     * disk, so the file grows: not for long. May be NULL where nobody looks. */
+    int (*view)(void *impl, struct store *view, struct fault *fault);
+
     /* Loop thread: see the newest commit from now on. */
     int (*renew)(void *impl, struct fault *fault);
 
@@ -70,5 +76,10 @@ struct store {
 /* Opens or creates the LMDB environment in `folder` (exists). map_bytes bounds its size: a commit
  * that needs more is a fault that says so. One process opens a folder once at a time. */
 int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, struct fault *fault);
+
+/* Opens one file that `copy` has written, or the `data.mdb` of a folder that no process has open,
+ * to read only: get, seek, copy and close work. Nothing is changed or left beside the file, and
+ * what stands behind the state in it is not looked at. */
+int store_lmdb_open_file(struct store *store, const char *path, struct fault *fault);
 
 #endif

@@ -15,6 +15,7 @@
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct store_lmdb {
@@ -23,6 +24,8 @@ struct store_lmdb {
     MDB_txn *read;
     MDB_cursor *cursors[TABLE_COUNT]; /* made when first needed; bound to `read` */
     bool stale[TABLE_COUNT];          /* the cursor is from before the last renew */
+    bool absent[TABLE_COUNT];         /* a file of before this table was thought of */
+    bool borrowed;                    /* a view: the environment is another's */
     size_t map_bytes;
     char folder[256]; /* for messages */
 };
@@ -70,7 +73,7 @@ static int lmdb_get(void *impl, enum store_table table, struct slice key, struct
 {
     struct store_lmdb *s = impl;
     MDB_val k = value_of(key), v;
-    int rc = mdb_get(s->read, s->dbis[table], &k, &v);
+    int rc = s->absent[table] ? MDB_NOTFOUND : mdb_get(s->read, s->dbis[table], &k, &v);
 
     if (rc == MDB_NOTFOUND) {
         return 0;
@@ -100,7 +103,7 @@ static int lmdb_seek(void *impl, enum store_table table, struct slice key, struc
 {
     struct store_lmdb *s = impl;
     MDB_val k = value_of(key), v;
-    int rc = bind_cursor(s, table);
+    int rc = s->absent[table] ? MDB_NOTFOUND : bind_cursor(s, table);
 
     if (rc == 0) {
         /* LMDB knows no empty key: the first of all is asked for by another name. */
@@ -207,8 +210,46 @@ static void lmdb_close(void *impl)
         }
     }
     mdb_txn_abort(s->read);
-    mdb_env_close(s->env);
+    if (!s->borrowed) {
+        mdb_env_close(s->env);
+    }
     free(s);
+}
+
+static void reads_only(struct store *store, struct store_lmdb *s)
+{
+    *store = (struct store){
+        .impl = s,
+        .get = lmdb_get,
+        .seek = lmdb_seek,
+        .copy = lmdb_copy,
+        .bytes = lmdb_bytes,
+        .close = lmdb_close,
+    };
+}
+
+static int lmdb_view(void *impl, struct store *view, struct fault *fault)
+{
+    const struct store_lmdb *s = impl;
+    struct store_lmdb *v = calloc(1, sizeof *v);
+    int rc;
+
+    if (v == NULL) {
+        return fault_set(fault, "store %s: out of memory", s->folder);
+    }
+    v->env = s->env;
+    memcpy(v->dbis, s->dbis, sizeof v->dbis);
+    v->map_bytes = s->map_bytes;
+    memcpy(v->folder, s->folder, sizeof v->folder);
+    v->borrowed = true;
+    rc = mdb_txn_begin(v->env, NULL, MDB_RDONLY, &v->read);
+    if (rc != 0) {
+        bad(v, "begin a view", rc, fault);
+        free(v);
+        return -1;
+    }
+    reads_only(view, v);
+    return 0;
 }
 
 static int open_tables(struct store_lmdb *s)
@@ -288,12 +329,91 @@ int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, s
         .commit = lmdb_commit,
         .copy = lmdb_copy,
         .bytes = lmdb_bytes,
+        .view = lmdb_view,
         .renew = lmdb_renew,
         .close = lmdb_close,
     };
     return 0;
 
 fail_env:
+    mdb_env_close(s->env);
+fail_free:
+    bad(s, "open", rc, fault);
+    free(s);
+    return -1;
+}
+
+/* Binds the tables that the file has. */
+static int find_tables(struct store_lmdb *s)
+{
+    int rc = 0;
+    int t;
+
+    for (t = 0; rc == 0 && t < TABLE_COUNT; t++) {
+        rc = mdb_dbi_open(s->read, table_names[t], 0, &s->dbis[t]);
+        if (rc == MDB_NOTFOUND) {
+            s->absent[t] = true;
+            rc = 0;
+        }
+    }
+    return rc;
+}
+
+/* Reading beyond the end of a file that is mapped ends the process. */
+static int check_whole(const struct store_lmdb *s, const char *path)
+{
+    MDB_envinfo info;
+    struct stat at;
+    MDB_stat stats;
+    int rc = mdb_env_info(s->env, &info);
+
+    if (rc == 0) {
+        rc = mdb_env_stat(s->env, &stats);
+    }
+    if (rc == 0 && stat(path, &at) != 0) {
+        rc = errno;
+    }
+    if (rc == 0 && (uint64_t)at.st_size / stats.ms_psize < (uint64_t)info.me_last_pgno + 1) {
+        rc = MDB_CORRUPTED;
+    }
+    return rc;
+}
+
+int store_lmdb_open_file(struct store *store, const char *path, struct fault *fault)
+{
+    struct store_lmdb *s = calloc(1, sizeof *s);
+    int rc;
+
+    if (s == NULL) {
+        return fault_set(fault, "store %s: out of memory", path);
+    }
+    snprintf(s->folder, sizeof s->folder, "%s", path);
+    rc = mdb_env_create(&s->env);
+    if (rc != 0) {
+        goto fail_free;
+    }
+    rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
+    if (rc == 0) { /* LMDB takes a file's own size when that is more than the map's */
+        rc = mdb_env_open(s->env, path,
+                          MDB_RDONLY | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD, 0);
+    }
+    if (rc == 0) {
+        rc = check_whole(s, path);
+    }
+    if (rc == 0) {
+        rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->read);
+    }
+    if (rc == 0) {
+        rc = find_tables(s);
+    }
+    if (rc != 0) {
+        goto fail_env;
+    }
+    reads_only(store, s);
+    return 0;
+
+fail_env:
+    mdb_txn_abort(s->read); /* NULL is fine */
     mdb_env_close(s->env);
 fail_free:
     bad(s, "open", rc, fault);

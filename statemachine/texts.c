@@ -83,9 +83,12 @@ static uint8_t list_take(struct cursor *in, struct slice *list, uint8_t most,
     return n;
 }
 
+enum { POLICY_REJECT = 1, POLICY_IDS_PER_PLAYER = 2 };
+
 void policy_append(const struct policy *p, struct bytes *out)
 {
-    bytes_append_u8(out, (uint8_t)p->shortfall);
+    bytes_append_u8(out, (uint8_t)((p->shortfall == SHORTFALL_REJECT ? POLICY_REJECT : 0) |
+                                   (p->ids_scope == IDS_PER_PLAYER ? POLICY_IDS_PER_PLAYER : 0)));
     bytes_append_u32(out, p->rate_per_s);
     list_append(p->currencies, p->n_currencies, out);
     list_append(p->ip_allow, p->n_ip_allow, out);
@@ -93,14 +96,15 @@ void policy_append(const struct policy *p, struct bytes *out)
 
 int policy_take(struct cursor *in, struct policy *p)
 {
-    uint8_t shortfall = cursor_u8(in);
+    uint8_t bits = cursor_u8(in);
 
     p->rate_per_s = cursor_u32(in);
     p->n_currencies = list_take(in, p->currencies, CURRENCIES_PER_PLAYER, id_valid);
     p->n_ip_allow = list_take(in, p->ip_allow, IP_ALLOW_MAX, cidr_valid);
-    if (shortfall > SHORTFALL_REJECT) {
+    if ((bits & ~(POLICY_REJECT | POLICY_IDS_PER_PLAYER)) != 0) {
         in->failed = true;
     }
-    p->shortfall = (enum shortfall)shortfall;
+    p->shortfall = bits & POLICY_REJECT ? SHORTFALL_REJECT : SHORTFALL_CLAMP;
+    p->ids_scope = bits & POLICY_IDS_PER_PLAYER ? IDS_PER_PLAYER : IDS_PER_PRINCIPAL;
     return in->failed ? -1 : 0;
 }

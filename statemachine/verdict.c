@@ -48,6 +48,8 @@ static const struct verdict_entry verdicts[] = {
      "The withdrawal was confirmed or cancelled before, or is over."},
     {VERDICT_FORBIDDEN_CHANGE, 409, "self_excluded",
      "A self-exclusion can be neither ended nor shortened before its time."},
+    {VERDICT_IDS_SCOPE_FIXED, 409, "ids_scope_fixed",
+     "Where a provider's or gateway's ids are unique is decided when it is created, for ever."},
 };
 
 static const struct verdict_entry *find(unsigned v)

@@ -54,6 +54,7 @@ enum verdict {
     VERDICT_UNKNOWN_ROUND = 74,
     VERDICT_HOLD_CLOSED = 75,      /* 409: the withdrawal was confirmed, cancelled or is over */
     VERDICT_FORBIDDEN_CHANGE = 76, /* 409: a self-exclusion can't be ended or shortened */
+    VERDICT_IDS_SCOPE_FIXED = 77,  /* 409: it was decided when the principal was created */
 };
 
 bool verdict_is_success(enum verdict v);   /* applied or tombstone: HTTP 2xx */

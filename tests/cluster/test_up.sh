@@ -37,6 +37,21 @@ for i in 1 2 3; do
     [[ $conflict == *'differs in ["amount"]'* ]] || fail "the conflict does not name amount: $conflict"
 done
 
+# A provider whose ids are unique for each player: one number, two bets. The verification below
+# knows it.
+"$florinctl" provider add slots --ids-scope player >/dev/null
+slots=$("$florinctl" --json key add slots provider | member credential)
+for player in alice bob; do
+    answer=$("$florinctl" --key "$slots" --json bet 1 "$player" EUR 1)
+    expect "replayed in $player's bet 1" false "$(member replayed <<<"$answer")"
+    answer=$("$florinctl" --key "$slots" --json transaction 1 --player "$player")
+    expect "whose bet 1" "$player" "$(member player <<<"$answer")"
+done
+"$florinctl" provider add slots --ids-scope player --if-missing >/dev/null
+rc=0
+"$florinctl" provider add slots --ids-scope provider --if-missing >/dev/null 2>&1 || rc=$?
+expect "exit code of a set-up that asks for another scope" 1 "$rc"
+
 # Again, with all running: nothing is chosen or started anew, no money twice.
 balance=$("$florinctl" balance alice)
 before=$(cat "$FLORIN_RUN"/node?.pid "$FLORIN_RUN"/ports "$FLORIN_RUN"/*.key "$FLORIN_RUN/demo.env")

@@ -75,6 +75,7 @@ static void check_update(json_t *json, enum command_type type)
         {"rate_per_s", FIELD_RATE, offsetof(struct command, rate_per_s), false},
         {"ip_allow", FIELD_IP_ALLOW, 0, false},
         {"currencies", FIELD_CURRENCIES, 0, false},
+        {"ids_scope", FIELD_IDS_SCOPE, offsetof(struct command, ids_scope), false},
     };
     struct command c;
     struct problem problem;
@@ -88,9 +89,9 @@ static void check_update(json_t *json, enum command_type type)
     c.player = type == COMMAND_PLAYER_UPDATE ? slice_of("alice") : (struct slice){NULL, 0};
     c.name = type == COMMAND_PLAYER_UPDATE ? (struct slice){NULL, 0} : slice_of("demo");
     c.role = type == COMMAND_PLAYER_UPDATE ? ROLE_NONE : ROLE_PROVIDER;
-    c.sets = type == COMMAND_PLAYER_UPDATE
-                 ? SET_STATUS | SET_REMINDER
-                 : SET_DISABLED | SET_SHORTFALL | SET_RATE | SET_IP_ALLOW | SET_CURRENCIES;
+    c.sets = type == COMMAND_PLAYER_UPDATE ? SET_STATUS | SET_REMINDER
+                                           : SET_DISABLED | SET_SHORTFALL | SET_RATE |
+                                                 SET_IP_ALLOW | SET_CURRENCIES | SET_IDS_SCOPE;
     check_encoding(&c, false); /* what one of the two has, the other may not have */
 }
 

@@ -21,8 +21,9 @@ static bool same_texts(const struct slice *a, const struct slice *b, unsigned n)
 
 static bool same_policy(const struct policy *a, const struct policy *b)
 {
-    return a->shortfall == b->shortfall && a->rate_per_s == b->rate_per_s &&
-           a->n_currencies == b->n_currencies && a->n_ip_allow == b->n_ip_allow &&
+    return a->shortfall == b->shortfall && a->ids_scope == b->ids_scope &&
+           a->rate_per_s == b->rate_per_s && a->n_currencies == b->n_currencies &&
+           a->n_ip_allow == b->n_ip_allow &&
            same_texts(a->currencies, b->currencies, a->n_currencies) &&
            same_texts(a->ip_allow, b->ip_allow, a->n_ip_allow);
 }

@@ -53,6 +53,7 @@ struct slice generator_round(struct generator *g);
 struct slice generator_game(struct generator *g);
 struct slice generator_session(struct generator *g);
 struct decimal generator_amount(struct generator *g);
+enum ids_scope generator_ids_scope(struct generator *g);
 const uint8_t *generator_token(struct generator *g); /* a new one, sometimes an earlier one */
 
 /* Something will happen then: the clock will stop there, perhaps. */

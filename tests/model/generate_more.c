@@ -111,6 +111,9 @@ void generator_end_hold(struct generator *g, struct command *c)
     if (hold != NULL && generator_percent(g, 95)) {
         c->principal = hold->principal;
         c->original = hold->id;
+        if (generator_percent(g, 60)) {
+            c->player = generator_percent(g, 90) ? hold->player : generator_player(g);
+        }
     }
     if (c->type == COMMAND_WITHDRAW_CONFIRM && generator_percent(g, 50)) {
         c->amount = generator_amount(g);
@@ -254,13 +257,16 @@ static void update_principal(struct generator *g, struct command *c)
 
     c->role = generator_percent(g, 60) ? ROLE_PROVIDER : ROLE_GATEWAY;
     c->name = c->role == ROLE_PROVIDER ? generator_provider(g) : generator_gateway(g);
-    c->sets = (uint32_t)SET_DISABLED << chance_below(&g->chance, 5);
+    c->sets = (uint32_t)SET_DISABLED << chance_below(&g->chance, 6);
     if (generator_percent(g, 30)) {
-        c->sets |= (uint32_t)SET_DISABLED << chance_below(&g->chance, 5);
+        c->sets |= (uint32_t)SET_DISABLED << chance_below(&g->chance, 6);
     }
     c->disabled = (c->sets & SET_DISABLED) && generator_percent(g, 50);
     if (c->sets & SET_SHORTFALL) {
         c->shortfall = generator_percent(g, 50) ? SHORTFALL_REJECT : SHORTFALL_CLAMP;
+    }
+    if (c->sets & SET_IDS_SCOPE) {
+        c->ids_scope = generator_ids_scope(g);
     }
     if (c->sets & SET_RATE) {
         c->rate_per_s = chance_below(&g->chance, 100);

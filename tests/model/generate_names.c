@@ -151,6 +151,11 @@ struct decimal generator_amount(struct generator *g)
     return d;
 }
 
+enum ids_scope generator_ids_scope(struct generator *g)
+{
+    return generator_percent(g, 35) ? IDS_PER_PLAYER : IDS_PER_PRINCIPAL;
+}
+
 const uint8_t *generator_token(struct generator *g)
 {
     unsigned number =
@@ -182,6 +187,7 @@ bool generator_world(struct generator *g, unsigned i, struct command *c)
         c->type = COMMAND_PRINCIPAL_CREATE;
         c->role = i < g->providers ? ROLE_PROVIDER : ROLE_GATEWAY;
         c->name = slice_of(i < g->providers ? providers[i] : gateways[i - g->providers]);
+        c->ids_scope = generator_ids_scope(g);
         return true;
     }
     i -= g->providers + g->gateways;
@@ -215,6 +221,7 @@ void generator_create(struct generator *g, struct command *c)
     case COMMAND_PRINCIPAL_CREATE:
         c->name = generator_percent(g, 50) ? generator_provider(g) : generator_gateway(g);
         c->role = generator_percent(g, 50) ? ROLE_PROVIDER : ROLE_GATEWAY;
+        c->ids_scope = generator_ids_scope(g);
         break;
     case COMMAND_PLAYER_CREATE:
         c->player = generator_player(g);

@@ -147,9 +147,16 @@ struct m_account *model_account(struct model *m, struct account a, struct slice 
     return table_at(&m->accounts, &key);
 }
 
-struct m_transaction *model_transaction(struct model *m, struct slice principal, struct slice id)
+struct slice model_ids_of(struct model *m, struct slice principal, struct slice player)
 {
-    struct table_key key = table_key2(principal, id);
+    return model_principal(m, principal)->policy.ids_scope == IDS_PER_PLAYER ? player
+                                                                             : slice_of("");
+}
+
+struct m_transaction *model_transaction(struct model *m, struct slice principal,
+                                        struct slice player, struct slice id)
+{
+    struct table_key key = table_key3(principal, model_ids_of(m, principal, player), id);
 
     return table_at(&m->transactions, &key);
 }
@@ -162,9 +169,10 @@ struct m_round *model_round(struct model *m, struct slice principal, struct slic
     return table_at(&m->rounds, &key);
 }
 
-struct m_hold *model_hold(struct model *m, struct slice principal, struct slice id)
+struct m_hold *model_hold(struct model *m, struct slice principal, struct slice player,
+                          struct slice id)
 {
-    struct table_key key = table_key2(principal, id);
+    struct table_key key = table_key3(principal, model_ids_of(m, principal, player), id);
 
     return table_at(&m->holds, &key);
 }

@@ -123,14 +123,14 @@ struct model {
     struct table keys;         /* name */
     struct table players;      /* name */
     struct table accounts;     /* kind, name, currency */
-    struct table transactions; /* principal, id */
+    struct table transactions; /* principal, "" or player, id */
     struct table rounds;       /* principal, player, round */
-    struct table holds;        /* principal, id */
-    struct table ends;         /* principal, id of the withdrawal, "confirm" or "cancel" */
+    struct table holds;        /* principal, "" or player, id */
+    struct table ends;         /* the hold's principal and player, its id, and how */
     struct table sessions;     /* id */
     struct table tokens;       /* hash */
     struct table limits;       /* player, currency, kind, period */
-    struct table calls;        /* principal, id */
+    struct table calls;        /* principal, "" or player, id */
 
     struct undo *undo; /* old bytes, newest first */
     unsigned tries;    /* how deep */
@@ -177,10 +177,14 @@ struct m_currency *model_currency(struct model *m, struct slice code);
 struct m_principal *model_principal(struct model *m, struct slice name);
 struct m_player *model_player(struct model *m, struct slice name);
 struct m_account *model_account(struct model *m, struct account a, struct slice currency);
-struct m_transaction *model_transaction(struct model *m, struct slice principal, struct slice id);
+/* The player if the principal's ids are one player's, else nobody. */
+struct slice model_ids_of(struct model *m, struct slice principal, struct slice player);
+struct m_transaction *model_transaction(struct model *m, struct slice principal,
+                                        struct slice player, struct slice id);
 struct m_round *model_round(struct model *m, struct slice principal, struct slice player,
                             struct slice round);
-struct m_hold *model_hold(struct model *m, struct slice principal, struct slice id);
+struct m_hold *model_hold(struct model *m, struct slice principal, struct slice player,
+                          struct slice id);
 struct m_session *model_session(struct model *m, struct slice id);
 
 static inline struct account player_account(struct slice name)

@@ -9,18 +9,26 @@ static void refuse(struct outcome *o, const struct outcome *item, unsigned i)
     o->item = (uint8_t)i;
 }
 
+static struct m_call *call_of(struct model *m, const struct command *c)
+{
+    struct table_key key =
+        table_key3(c->principal, model_ids_of(m, c->principal, c->player), c->id);
+
+    return table_at(&m->calls, &key);
+}
+
 /* True when this call's id was used by one of other items. */
 static bool other_call(struct model *m, const struct command *c)
 {
-    struct table_key key = table_key2(c->principal, c->id);
-    const struct m_call *call = table_at(&m->calls, &key);
+    const struct m_call *call = call_of(m, c);
     unsigned i;
 
     if (c->id.len == 0 || call->first_seq == 0) {
         return false;
     }
     for (i = 0; i < c->n_items; i++) {
-        if (model_transaction(m, c->principal, c->items[i].id)->seq != call->first_seq + i) {
+        if (model_transaction(m, c->principal, c->player, c->items[i].id)->seq !=
+            call->first_seq + i) {
             return true;
         }
     }
@@ -42,7 +50,8 @@ static bool seen_before(struct model *m, const struct command *c, struct m_outco
 
     for (i = 0; i < c->n_items; i++) {
         struct command item;
-        const struct m_transaction *t = model_transaction(m, c->principal, c->items[i].id);
+        const struct m_transaction *t =
+            model_transaction(m, c->principal, c->player, c->items[i].id);
 
         if (t->seq == 0) {
             continue;
@@ -93,8 +102,7 @@ static void close_round_after(struct model *m, const struct command *c)
 void model_atomic(struct model *m, const struct command *c, struct m_outcome *out)
 {
     struct outcome blank = out->outcome, *o = &out->outcome;
-    struct table_key call_key = table_key2(c->principal, c->id);
-    struct m_call *call = table_at(&m->calls, &call_key);
+    struct m_call *call = call_of(m, c);
     struct m_mark mark;
     struct command item;
     struct deed d;

@@ -25,7 +25,8 @@ static enum verdict create_principal(struct model *m, const struct command *c)
     if (p->role != ROLE_NONE) {
         return taken(true, p->origin, c);
     }
-    *p = (struct m_principal){.role = c->role, .origin = c->origin};
+    *p = (struct m_principal){
+        .role = c->role, .origin = c->origin, .policy = {.ids_scope = c->ids_scope}};
     return VERDICT_APPLIED;
 }
 
@@ -112,6 +113,9 @@ static enum verdict update_principal(struct model *m, const struct command *c)
         if (!model_currency(m, c->currencies[i])->exists) {
             return VERDICT_UNKNOWN_CURRENCY;
         }
+    }
+    if ((c->sets & SET_IDS_SCOPE) && c->ids_scope != p->policy.ids_scope) {
+        return VERDICT_IDS_SCOPE_FIXED;
     }
     p->disabled = c->sets & SET_DISABLED ? c->disabled : p->disabled;
     p->policy.shortfall = c->sets & SET_SHORTFALL ? c->shortfall : p->policy.shortfall;

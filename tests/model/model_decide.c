@@ -72,7 +72,7 @@ static enum verdict reverse(struct model *m, struct deed *d, const struct record
 static enum verdict decide_rollback(struct model *m, struct deed *d)
 {
     const struct command *c = d->c;
-    struct m_transaction *t = model_transaction(m, c->principal, c->original);
+    struct m_transaction *t = model_transaction(m, c->principal, c->player, c->original);
     const struct record *original = t->seq == 0 ? NULL : &m->records[t->seq - 1];
     enum verdict verdict;
 

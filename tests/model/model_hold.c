@@ -29,7 +29,8 @@ int64_t model_held(struct model *m, struct slice player, struct slice currency, 
 static struct m_end *end_of(struct model *m, const struct command *c)
 {
     const char *how = c->type == COMMAND_WITHDRAW_CONFIRM ? "confirm" : "cancel";
-    struct table_key key = table_key3(c->principal, c->original, slice_of(how));
+    struct table_key key = table_key4(c->principal, model_ids_of(m, c->principal, c->player),
+                                      c->original, slice_of(how));
     struct m_end *end = table_at(&m->ends, &key);
 
     snprintf(end->id, sizeof end->id, "%.*s:%s", (int)c->original.len, c->original.base, how);
@@ -81,12 +82,12 @@ static void again(struct model *m, const struct m_end *end, const struct command
 
 void model_end_hold(struct model *m, const struct command *c, struct outcome *o)
 {
-    struct m_hold *h = model_hold(m, c->principal, c->original);
+    struct m_hold *h = model_hold(m, c->principal, c->player, c->original);
     struct m_end *end = end_of(m, c);
     struct command full;
     struct deed d = {.c = &full, .own = &end->transaction};
 
-    if (!h->exists) {
+    if (!h->exists || (c->player.len > 0 && !slice_equal(c->player, h->player))) {
         o->verdict = VERDICT_UNKNOWN_TRANSACTION;
         return;
     }

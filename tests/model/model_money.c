@@ -172,7 +172,7 @@ static void follow_round(struct model *m, const struct deed *d)
     struct m_round *round;
 
     if (c->type == COMMAND_ROLLBACK) {
-        const struct m_transaction *t = model_transaction(m, c->principal, c->original);
+        const struct m_transaction *t = model_transaction(m, c->principal, c->player, c->original);
         const struct record *original = t->seq == 0 ? NULL : &m->records[t->seq - 1];
 
         if (d->marks == NULL || original == NULL || original->type != COMMAND_BET) {
@@ -198,7 +198,7 @@ static void follow_round(struct model *m, const struct deed *d)
 static void hold(struct model *m, const struct deed *d)
 {
     const struct command *c = d->c;
-    struct m_hold *h = model_hold(m, c->principal, c->id);
+    struct m_hold *h = model_hold(m, c->principal, c->player, c->id);
     uint64_t expires_s = c->expires_s == 0 ? HOLD_EXPIRES_S_DEFAULT : c->expires_s;
 
     model_touch(m, h, sizeof *h);
@@ -260,7 +260,7 @@ void model_write_down(struct model *m, struct deed *d, enum verdict verdict, str
 
 void model_money_deed(struct model *m, const struct command *c, struct deed *d, struct outcome *o)
 {
-    *d = (struct deed){.c = c, .own = model_transaction(m, c->principal, c->id)};
+    *d = (struct deed){.c = c, .own = model_transaction(m, c->principal, c->player, c->id)};
     if (d->own->seq != 0) {
         model_again(m, d->own, c, o);
         return;

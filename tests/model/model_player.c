@@ -87,7 +87,7 @@ static int64_t counts(struct model *m, const struct record *r, enum limit_kind k
     if (r->type != COMMAND_ROLLBACK || r->amount_minor == 0) {
         return 0;
     }
-    original = &m->records[model_transaction(m, r->principal, r->original)->seq - 1];
+    original = &m->records[model_transaction(m, r->principal, r->player, r->original)->seq - 1];
     if (period_of(original->at_ms, period) != period_of(r->at_ms, period)) {
         return 0;
     }

@@ -27,7 +27,8 @@ static void say_creation(FILE *out, const struct command *c)
         fprintf(out, "currency %.*s %u", (int)c->name.len, c->name.base, c->scale);
         break;
     case COMMAND_PRINCIPAL_CREATE:
-        fprintf(out, "%s %.*s", role_name(c->role), (int)c->name.len, c->name.base);
+        fprintf(out, "%s %.*s ids %s", role_name(c->role), (int)c->name.len, c->name.base,
+                ids_scope_name(c->ids_scope));
         break;
     case COMMAND_KEY_CREATE:
         fprintf(out, "key %.*s %s", (int)c->name.len, c->name.base, role_name(c->role));
@@ -108,6 +109,9 @@ static void say_update(FILE *out, const struct command *c)
     }
     if (c->sets & SET_SHORTFALL) {
         fprintf(out, " shortfall %s", shortfall_name(c->shortfall));
+    }
+    if (c->sets & SET_IDS_SCOPE) {
+        fprintf(out, " ids %s", ids_scope_name(c->ids_scope));
     }
     if (c->sets & SET_CURRENCIES) {
         fprintf(out, " currencies");

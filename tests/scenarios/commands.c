@@ -69,7 +69,17 @@ static bool money_command(struct run *r, struct words *w, enum command_type type
     return true;
 }
 
-/* currency CODE SCALE, provider NAME, gateway NAME, key ID ROLE PRINCIPAL [sealed TEXT],
+/* provider NAME [ids SCOPE], gateway NAME [ids SCOPE] */
+static bool principal_command(struct run *r, const struct words *w, struct command *c)
+{
+    if (w->n_command > 2 && (w->n_command != 4 || strcmp(w->word[2], "ids") != 0 ||
+                             ids_scope_parse(slice_of(w->word[3]), &c->ids_scope) != 0)) {
+        return run_fail(r, "behind a %s comes nothing, or ids provider|player", w->word[0]);
+    }
+    return role_parse(slice_of(w->word[0]), &c->role) == 0;
+}
+
+/* currency CODE SCALE, key ID ROLE PRINCIPAL [sealed TEXT],
  * player NAME [CODE ...] */
 static bool create_command(struct run *r, struct words *w, enum command_type type,
                            struct command *c)
@@ -84,7 +94,7 @@ static bool create_command(struct run *r, struct words *w, enum command_type typ
     if (type == COMMAND_CURRENCY_CREATE) {
         c->scale = (uint8_t)(w->n_command > 2 ? atoi(w->word[2]) : SCALE_DEFAULT);
     } else if (type == COMMAND_PRINCIPAL_CREATE) {
-        return role_parse(slice_of(w->word[0]), &c->role) == 0;
+        return principal_command(r, w, c);
     } else if (type == COMMAND_KEY_CREATE) {
         if (w->n_command < 4 || role_parse(slice_of(w->word[2]), &c->role) != 0) {
             return run_fail(r, "a key is: key ID ROLE PRINCIPAL");

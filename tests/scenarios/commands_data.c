@@ -89,8 +89,8 @@ static uint8_t split(char *text, struct slice *list, uint8_t most)
     return n;
 }
 
-/* policy provider|gateway NAME [shortfall S] [currencies A,B|all] [rate N] [from CIDR,..|all]
- * [disabled yes|no] */
+/* policy provider|gateway NAME [ids SCOPE] [shortfall S] [currencies A,B|all] [rate N] [from
+ * CIDR,..|all] [disabled yes|no] */
 bool run_policy(struct run *r, struct words *w, struct command *c)
 {
     int at;
@@ -107,6 +107,9 @@ bool run_policy(struct run *r, struct words *w, struct command *c)
         if (strcmp(name, "shortfall") == 0) {
             c->sets |= SET_SHORTFALL;
             shortfall_parse(slice_of(value), &c->shortfall);
+        } else if (strcmp(name, "ids") == 0) {
+            c->sets |= SET_IDS_SCOPE;
+            ids_scope_parse(slice_of(value), &c->ids_scope);
         } else if (strcmp(name, "rate") == 0) {
             c->sets |= SET_RATE;
             c->rate_per_s = (uint32_t)strtoul(value, NULL, 10);

@@ -33,7 +33,7 @@ bool run_withdraw(struct run *r, struct words *w, struct command *c)
     return run_amount(r, w->word[4], &c->amount);
 }
 
-/* confirm ID PRINCIPAL [AMOUNT], cancel ID PRINCIPAL */
+/* confirm ID PRINCIPAL [AMOUNT] [player PLAYER], cancel ID PRINCIPAL [player PLAYER] */
 bool run_withdraw_end(struct run *r, struct words *w, struct command *c)
 {
     if (!enough(r, w, 3)) {
@@ -43,6 +43,10 @@ bool run_withdraw_end(struct run *r, struct words *w, struct command *c)
         strcmp(w->word[0], "confirm") == 0 ? COMMAND_WITHDRAW_CONFIRM : COMMAND_WITHDRAW_CANCEL;
     c->original = slice_of(w->word[1]);
     c->principal = slice_of(w->word[2]);
+    if (w->n_command > 4 && strcmp(w->word[w->n_command - 2], "player") == 0) {
+        c->player = slice_of(w->word[w->n_command - 1]);
+        w->n_command -= 2;
+    }
     return w->n_command < 4 || run_amount(r, w->word[3], &c->amount);
 }
 

@@ -62,11 +62,15 @@ static bool check_account(struct run *r, struct fixture *f, struct words *w)
     return run_same_amount(r, w->word[1], w->word[4], minor, currency->scale);
 }
 
-/* transaction PRINCIPAL ID = VERDICT|unknown_transaction [of ROLLBACK-ID] */
+/* transaction PRINCIPAL ID [player PLAYER] = VERDICT|unknown_transaction [of ROLLBACK-ID] */
 static bool check_transaction(struct run *r, struct fixture *f, struct words *w)
 {
-    struct query q = {
-        .type = QUERY_TRANSACTION, .principal = slice_of(w->word[1]), .id = slice_of(w->word[2])};
+    bool of_player = strcmp(w->word[3], "player") == 0;
+    int at = of_player ? 6 : 4;
+    struct query q = {.type = QUERY_TRANSACTION,
+                      .principal = slice_of(w->word[1]),
+                      .id = slice_of(w->word[2]),
+                      .player = slice_of(of_player ? w->word[4] : NULL)};
     struct answer a;
     struct record record;
     struct bytes out;
@@ -81,10 +85,11 @@ static bool check_transaction(struct run *r, struct fixture *f, struct words *w)
             ok = answer_next_record(&a, &record, &f->fault) == 1 || run_fail(r, "no record");
             got = ok ? verdict_code(record.verdict) : "";
         }
-        if (ok && strcmp(got, w->word[4]) != 0) {
-            ok = run_fail(r, "expected %s, got %s", w->word[4], got);
+        if (ok && strcmp(got, w->word[at]) != 0) {
+            ok = run_fail(r, "expected %s, got %s", w->word[at], got);
         }
-        if (ok && !slice_equal(a.principal, slice_of(w->n_command > 6 ? w->word[6] : NULL))) {
+        if (ok &&
+            !slice_equal(a.principal, slice_of(w->n_command > at + 2 ? w->word[at + 2] : NULL))) {
             ok = run_fail(r, "the tombstone is of '%.*s'", (int)a.principal.len, a.principal.base);
         }
     }
@@ -151,6 +156,10 @@ bool run_question(struct run *r, struct fixture *f, struct words *w)
 
         if (strcmp(w->word[0], questions[i].word) != 0) {
             continue;
+        }
+        if (questions[i].check == check_transaction && w->n_command > 3 &&
+            strcmp(w->word[3], "player") == 0) {
+            equals += 2;
         }
         if (w->n_command < equals + 2 || strcmp(w->word[equals], "=") != 0) {
             return run_fail(r, "expected '%s ... = ...'", w->word[0]);

@@ -161,9 +161,13 @@ static void add_policy(char got[GOT_MAX], const struct answer *a)
     if (a->principal_disabled) {
         add(got, " ", slice_of("principal-disabled"));
     }
+    if (p->ids_scope != IDS_PER_PRINCIPAL) {
+        add(got, " ids ", slice_of(ids_scope_name(p->ids_scope)));
+    }
 }
 
-/* principal NAME = ROLE SHORTFALL rate N [currencies A,B] [from CIDR,..] [principal-disabled] */
+/* principal NAME = ROLE SHORTFALL rate N [currencies A,B] [from CIDR,..] [principal-disabled] [ids
+ * player] */
 bool run_ask_principal(struct run *r, struct fixture *f, struct words *w)
 {
     struct query q = {.type = QUERY_PRINCIPAL, .name = slice_of(w->word[1])};

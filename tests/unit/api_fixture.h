@@ -292,14 +292,16 @@ static inline struct rig *rig_of(void **state)
 /* What seals the secrets of hmac keys in tests. */
 static const uint8_t rig_box_key[BOX_KEY_BYTES] = "the key of a box that holds keys";
 
-static inline int rig_open(void **state)
+/* vault NULL: the server has none. */
+static inline int rig_open_with(void **state, const struct vault *vault)
 {
     struct rig *r = calloc(1, sizeof *r);
     struct api_server_options options = {.listen = "127.0.0.1:0",
                                          .num_threads = 16,
                                          .request_timeout_ms = 500,
                                          .keep_alive_timeout_ms = 5000,
-                                         .box_key = rig_box_key};
+                                         .box_key = rig_box_key,
+                                         .vault = vault};
     struct fault fault;
 
     if (r == NULL) {
@@ -316,6 +318,11 @@ static inline int rig_open(void **state)
     bytes_init(&r->body);
     *state = r;
     return 0;
+}
+
+static inline int rig_open(void **state)
+{
+    return rig_open_with(state, NULL);
 }
 
 static inline int rig_close(void **state)

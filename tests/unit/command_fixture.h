@@ -199,10 +199,11 @@ static inline struct command principal_update(void)
     struct command c = {.type = COMMAND_PRINCIPAL_UPDATE,
                         .name = slice_of("demo"),
                         .role = ROLE_PROVIDER,
-                        .sets =
-                            SET_DISABLED | SET_SHORTFALL | SET_RATE | SET_IP_ALLOW | SET_CURRENCIES,
+                        .sets = SET_DISABLED | SET_SHORTFALL | SET_RATE | SET_IP_ALLOW |
+                                SET_CURRENCIES | SET_IDS_SCOPE,
                         .disabled = true,
                         .shortfall = SHORTFALL_REJECT,
+                        .ids_scope = IDS_PER_PLAYER,
                         .rate_per_s = RATE_PER_S_MAX,
                         .n_ip_allow = IP_ALLOW_MAX};
     int i;

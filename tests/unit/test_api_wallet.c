@@ -54,6 +54,12 @@ static void a_withdrawal_reserves_and_is_confirmed(void **state)
     assert_problem(r, 422, "insufficient_funds");
 
     r->key = "platform";
+    /* In a command no amount means all of it: a zero may not be taken for that. */
+    rig_post(r, "/v1/withdrawals/wd-1/confirm", "{\"amount\":\"0\"}");
+    assert_problem(r, 400, "bad_amount");
+    rig_post(r, "/v1/withdrawals/wd-1/confirm", "{\"amount\":\"0.00\"}");
+    assert_problem(r, 400, "bad_amount");
+    assert_balances(r, "holder", "10.00000", "4.00000");
     rig_post(r, "/v1/withdrawals/wd-1/confirm", "{\"amount\":\"4\"}");
     assert_status(r, 200);
     assert_string_equal(rig_text(r, "type"), "withdrawal_confirm");

@@ -78,6 +78,7 @@ static void same_rest(const struct command *d, const struct command *c)
     assert_int_equal(d->reminder_s, c->reminder_s);
     assert_int_equal(d->disabled, c->disabled);
     assert_int_equal(d->shortfall, c->shortfall);
+    assert_int_equal(d->ids_scope, c->ids_scope);
     assert_int_equal(d->rate_per_s, c->rate_per_s);
     assert_int_equal(d->ttl_s, c->ttl_s);
     assert_int_equal(d->token_hash == NULL, c->token_hash == NULL);

@@ -156,6 +156,12 @@ static void test_check_updates(void **state)
     c.sets &= ~(unsigned)SET_RATE;
     refused(c, "rate_per_s");
     c = principal_update();
+    c.sets &= ~(unsigned)SET_IDS_SCOPE;
+    refused(c, "ids_scope");
+    c = principal_update();
+    c.ids_scope = (enum ids_scope)2;
+    refused(c, "ids_scope");
+    c = principal_update();
     c.role = ROLE_PLATFORM;
     refused(c, "provider");
     c = principal_update();

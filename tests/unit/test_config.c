@@ -308,7 +308,7 @@ static void samples_show_the_defaults(void **state)
         len += (size_t)snprintf(text + len, sizeof text - len, "%s", line + (is_default ? 2 : 0));
     }
     fclose(f);
-    assert_int_equal(uncommented, 17);
+    assert_int_equal(uncommented, 20);
     if (config_parse((struct slice){text, len}, "sample", "x", &shown, &fault) != 0) {
         fail_msg("%s", fault.text);
     }

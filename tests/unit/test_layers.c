@@ -177,12 +177,60 @@ static void test_parts(void **state)
     walks_all(l);
 }
 
+enum { ORDERED = 6, ORDERS = 720 };
+
+/* Puts the numbers of a permutation under a prefix of its own; they stand in no order then. */
+static void put_order(struct layers *l, unsigned order, char prefix[static 8])
+{
+    unsigned left[ORDERED] = {0, 1, 2, 3, 4, 5};
+    unsigned n, rest = order;
+    char text[16];
+
+    snprintf(prefix, 8, "p%03u.", order);
+    for (n = ORDERED; n > 0; n--) {
+        unsigned pick = rest % n;
+
+        rest /= n;
+        snprintf(text, sizeof text, "%s%u", prefix, left[pick]);
+        layers_put(l, TABLE_ROUND, slice_of(text), slice_of("x"));
+        left[pick] = left[n - 1];
+    }
+}
+
+/* A page is the lowest keys of its part, in their order, whatever order they were put in. */
+static void test_lowest(void **state)
+{
+    struct fixture *f = *state;
+    struct layers *l = &f->machine->state.layers;
+    struct slice key, value;
+    struct scan scan;
+    unsigned order, most, n, after;
+    char prefix[8], text[16];
+
+    for (order = 0; order < ORDERS; order++) {
+        put_order(l, order, prefix);
+        after = order % ORDERED; /* the first that is wanted; the one before it is passed */
+        snprintf(text, sizeof text, "%s%u", prefix, after - 1);
+        for (most = 1; most <= ORDERED; most++) {
+            scan_open_part(&scan, l, TABLE_ROUND, slice_of(prefix),
+                           slice_of(after == 0 ? NULL : text), most);
+            for (n = after; n < ORDERED && n < after + most; n++) {
+                assert_int_equal(scan_next(&scan, &key, &value, &f->fault), 1);
+                assert_int_equal(key.base[key.len - 1], '0' + n);
+            }
+            assert_int_equal(scan_next(&scan, &key, &value, &f->fault), 0);
+            scan_close(&scan);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_draft, setup, teardown),
         cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lowest, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -451,6 +451,45 @@ static void an_id_decided_twice(void **state)
     assert_non_null(strstr(fault.text, "seq 11: has the same provider and id as seq 4"));
 }
 
+/* The same two records, at a provider whose ids are unique for each player: w1 is alice's, w2
+ * bob's; but alice's w0 can't be a second w1 there either. */
+static void an_id_of_two_players(void **state)
+{
+    struct ledger *l = *state;
+    struct ledger_verifier *v = ledger_verifier_new();
+    struct record *r = find(l, "w2");
+    struct fault fault;
+    size_t i;
+
+    r->id = slice_of("w1");
+    reseal(l, (size_t)(r - l->records));
+    assert_int_equal(verify(l, &fault), -1);
+    assert_non_null(strstr(fault.text, "decided twice"));
+
+    assert_false(ledger_verifier_knows(v, slice_of("demo")));
+    ledger_verifier_ids(v, slice_of("demo"), IDS_PER_PLAYER);
+    ledger_verifier_ids(v, slice_of("bank"), IDS_PER_PRINCIPAL);
+    assert_true(ledger_verifier_knows(v, slice_of("demo")));
+    assert_true(ledger_verifier_knows(v, slice_of("bank")));
+    for (i = 0; i < l->n; i++) {
+        assert_int_equal(ledger_verifier_add(v, &l->records[i], &fault), 0);
+    }
+    assert_int_equal(ledger_verifier_finish(v, &fault), 0);
+    ledger_verifier_free(v);
+
+    v = ledger_verifier_new();
+    ledger_verifier_ids(v, slice_of("demo"), IDS_PER_PLAYER);
+    r = find(l, "w0");
+    r->id = slice_of("w1");
+    reseal(l, (size_t)(r - l->records));
+    for (i = 0; i < l->n; i++) {
+        assert_int_equal(ledger_verifier_add(v, &l->records[i], &fault), 0);
+    }
+    assert_int_equal(ledger_verifier_finish(v, &fault), -1);
+    assert_non_null(strstr(fault.text, "seq 11: has the same provider and id as seq 4"));
+    ledger_verifier_free(v);
+}
+
 static void times_that_are_none(void **state)
 {
     static const char *const bad[] = {
@@ -513,6 +552,7 @@ int main(void)
         LEDGER_TEST(forged_scale),
         LEDGER_TEST(forged_loop),
         LEDGER_TEST(an_id_decided_twice),
+        LEDGER_TEST(an_id_of_two_players),
         LEDGER_TEST(times_that_are_none),
         cmocka_unit_test(entries_that_are_none),
     };

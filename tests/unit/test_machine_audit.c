@@ -101,6 +101,7 @@ static void forged(void (*change)(struct record *r), const char *word)
     void *state;
     struct fixture *f;
     struct state *s;
+    struct id_space ids = {.principal = slice_of("demo")};
     struct transaction t = {0, 0, 0};
     struct slice sealed;
     struct bytes copy;
@@ -129,7 +130,7 @@ static void forged(void (*change)(struct record *r), const char *word)
     state_append(s, &r);
     p.last_seq = t.seq = s->seq;
     state_put_player(s, slice_of("alice"), &p);
-    state_put_transaction(s, slice_of("demo"), r.id, &t);
+    state_put_transaction(s, ids, r.id, &t);
     for (int i = 0; i < r.n_postings; i++) {
         struct currency *eur;
 
@@ -144,6 +145,40 @@ static void forged(void (*change)(struct record *r), const char *word)
     }
     bytes_release(&copy);
     teardown(&state);
+}
+
+/* An id that stands where a look-up would not find it, or where another's would. */
+static void misplaced(const char *provider, const char *player, const char *word)
+{
+    void *state;
+    struct fixture *f;
+    struct id_space ids = {slice_of(provider), slice_of(player)};
+    struct transaction t = {0, 0, 0};
+    struct command c;
+
+    assert_int_equal(setup(&state), 0);
+    f = state;
+    c = create(COMMAND_PRINCIPAL_CREATE, "slots");
+    c.role = ROLE_PROVIDER;
+    c.ids_scope = IDS_PER_PLAYER;
+    apply(f, c);
+    apply(f, money(COMMAND_WIN, provider, "w1", "alice", "EUR", 10));
+    assert_int_equal(machine_audit(f->machine, &f->fault), 0);
+    t.seq = f->machine->state.seq;
+    state_put_transaction(&f->machine->state, ids, slice_of("w1"), &t);
+    assert_int_equal(machine_audit(f->machine, &f->fault), -1);
+    if (strstr(f->fault.text, word) == NULL) {
+        fail_msg("'%s' does not say '%s'", f->fault.text, word);
+    }
+    teardown(&state);
+}
+
+static void test_misplaced(void **state)
+{
+    (void)state;
+    misplaced("demo", "alice", "not where the ids of demo are unique");
+    misplaced("slots", NULL, "not where the ids of slots are unique");
+    misplaced("slots", "bob", "another id");
 }
 
 static void forge_link(struct record *r)
@@ -215,10 +250,10 @@ static void test_sum(void **state)
 
 static uint64_t rolled_by(struct fixture *f, const char *id)
 {
+    struct id_space ids = {.principal = slice_of("demo")};
     struct transaction t;
 
-    assert_int_equal(
-        state_transaction(&f->machine->state, slice_of("demo"), slice_of(id), &t, &f->fault), 1);
+    assert_int_equal(state_transaction(&f->machine->state, ids, slice_of(id), &t, &f->fault), 1);
     return t.rolled_by;
 }
 
@@ -266,7 +301,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_audit_finds), TEST(test_audit_finds_more), TEST(test_forged), TEST(test_sum),
+        TEST(test_audit_finds), TEST(test_audit_finds_more), TEST(test_forged),    TEST(test_sum),
+        TEST(test_audit_finds), TEST(test_audit_finds_more), TEST(test_misplaced), TEST(test_sum),
         TEST(test_marks),
     };
 #undef TEST

@@ -103,6 +103,46 @@ static void test_old_store(void **state)
     assert_int_equal(machine_audit(f->machine, &f->fault), 0);
 }
 
+static void stored(struct fixture *f, enum store_table table, const char *key, size_t key_len,
+                   const char *value, size_t len)
+{
+    struct slice found;
+
+    assert_int_equal(layers_get(&f->machine->state.layers, table, (struct slice){key, key_len},
+                                &found, &f->fault),
+                     1);
+    assert_int_equal(found.len, len);
+    assert_memory_equal(found.base, value, len);
+}
+
+/* What principals and ids were before an id could be one player's, byte for byte; and since. */
+static void test_scopes_as_stored(void **state)
+{
+    static const char demo[] = "\1\7\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0"; /* reject */
+    static const char slots[] = "\1\7\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0";
+    struct fixture *f = *state;
+    struct state *s = &f->machine->state;
+    struct principal p = {.role = ROLE_PROVIDER, .origin = 7};
+    struct id_space ids = {.principal = slice_of("demo")};
+    struct transaction t = {.seq = 1};
+    char value[24] = {1};
+
+    state_put_principal(s, slice_of("demo"), &p);
+    stored(f, TABLE_PRINCIPAL, "demo", 4, demo, 9);
+    p.policy.shortfall = SHORTFALL_REJECT;
+    state_put_principal(s, slice_of("demo"), &p);
+    stored(f, TABLE_PRINCIPAL, "demo", 4, demo, sizeof demo - 1);
+    state_put_transaction(s, ids, slice_of("x"), &t);
+    stored(f, TABLE_TRANSACTION, "\4demox", 6, value, sizeof value);
+
+    p.policy = (struct policy){.ids_scope = IDS_PER_PLAYER};
+    state_put_principal(s, slice_of("slots"), &p);
+    stored(f, TABLE_PRINCIPAL, "slots", 5, slots, sizeof slots - 1);
+    assert_int_equal(state_id_space(s, slice_of("slots"), slice_of("alice"), &ids, &f->fault), 0);
+    state_put_transaction(s, ids, slice_of("x"), &t);
+    stored(f, TABLE_TRANSACTION, "\5slots\0\5alicex", 14, value, sizeof value);
+}
+
 /* A transaction with all the items that there may be, and one that fails at its end. */
 static void test_many_items(void **state)
 {
@@ -334,13 +374,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_periods),
-        cmocka_unit_test(test_use_is_bounded),
-        TEST(test_old_store),
-        TEST(test_many_items),
-        TEST(test_many_limits),
-        TEST(test_rounds_far_away),
-        TEST(test_instants),
+        cmocka_unit_test(test_periods), cmocka_unit_test(test_use_is_bounded),
+        TEST(test_old_store),           TEST(test_scopes_as_stored),
+        TEST(test_many_items),          TEST(test_many_limits),
+        TEST(test_rounds_far_away),     TEST(test_instants),
         TEST(test_closed_once),
     };
 #undef TEST

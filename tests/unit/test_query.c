@@ -212,9 +212,10 @@ static struct policy full_policy(void)
     return p;
 }
 
-static void same_policy(const struct policy *p)
+static void same_policy(const struct policy *p, enum ids_scope scope)
 {
     assert_int_equal(p->shortfall, SHORTFALL_REJECT);
+    assert_int_equal(p->ids_scope, scope);
     assert_int_equal(p->rate_per_s, 77);
     assert_int_equal(p->n_currencies, 2);
     assert_true(slice_is(p->currencies[1], "USD"));
@@ -233,8 +234,9 @@ static void test_principals(void **state)
     answers(&a, QUERY_PRINCIPAL, &back, &out);
     assert_int_equal(back.role, ROLE_GATEWAY);
     assert_true(back.principal_disabled);
-    same_policy(&back.policy);
+    same_policy(&back.policy, IDS_PER_PRINCIPAL);
 
+    a.policy.ids_scope = IDS_PER_PLAYER;
     a.principal = slice_of("bank");
     a.key_kind = KEY_HMAC;
     a.key_sealed = slice_of("secret \x01\xff bytes");
@@ -243,7 +245,7 @@ static void test_principals(void **state)
     assert_true(slice_equal(back.key_sealed, a.key_sealed));
     assert_true(back.principal_disabled);
     assert_false(back.disabled);
-    same_policy(&back.policy);
+    same_policy(&back.policy, IDS_PER_PLAYER);
     bytes_release(&out);
 }
 
