@@ -27,7 +27,7 @@ void state_prefetch(const struct state *s, struct id_space ids, const struct com
     char buffer[STORE_KEY_MAX];
 
     layers_prefetch(&s->layers, TABLE_TRANSACTION, id_key(ids, c->id, buffer));
-    if (c->player.len > 0) { /* a withdrawal's end names none */
+    if (c->player.len > 0 && c->currency.len > 0) { /* not every command names both */
         layers_prefetch(&s->layers, TABLE_PLAYER, c->player);
         layers_prefetch(&s->layers, TABLE_BALANCE, balance_key(player, c->currency, buffer));
     }
