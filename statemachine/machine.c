@@ -153,6 +153,22 @@ void decision_append(const struct state *s, const struct decision *d, struct byt
     outcome_encode_sealed(&o, d->sealed, out);
 }
 
+/* The leader lets only what it can read itself into the log: what can't be read here comes from a
+ * newer version. */
+static int read_command(uint64_t index, const void *bytes, size_t len, struct command *c,
+                        struct fault *fault)
+{
+    struct fault why;
+
+    if (command_decode(bytes, len, c, &why) == 0) {
+        return 0;
+    }
+    return fault_set(fault,
+                     "state machine: entry %llu holds a command that this florind does not know; "
+                     "start the version that the other nodes run, or a newer one (%.200s)",
+                     (unsigned long long)index, why.text);
+}
+
 int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const void *command,
                   size_t len, struct bytes *outcome, struct fault *fault)
 {
@@ -169,7 +185,8 @@ int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const voi
     if (time_ms > m->state.clock_ms) {
         m->state.clock_ms = time_ms;
     }
-    if (command_decode(command, len, &c, fault) != 0 || decide(&m->state, &c, &d, fault) != 0) {
+    if (read_command(index, command, len, &c, fault) != 0 ||
+        decide(&m->state, &c, &d, fault) != 0) {
         m->broken = true;
         return -1;
     }

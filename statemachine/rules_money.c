@@ -124,6 +124,9 @@ int money_repeat(struct money *m, struct decision *d, struct fault *fault)
         }
     } else {
         d->conflicts = differences(c, &r);
+        if (rules_hold_differs(m, &r, &d->conflicts, fault) != 0) {
+            return -1;
+        }
     }
     if (d->conflicts != 0) {
         d->verdict = VERDICT_IDEMPOTENCY_CONFLICT;
