@@ -74,13 +74,15 @@ CLUSTER_PARTS   := $(filter-out $(CLUSTER_TESTS:=.o),$(call objects,tests/cluste
 CLUSTER_SCRIPTS := $(wildcard tests/cluster/test_*.sh)
 BENCHES         := $(call programs,tests/bench/bench_*.c)
 FAILPOINTS      := $(BUILD)/failpoints/tests/failpoints/failpoints
+BENCH_PARTS     := $(filter-out $(BENCHES:=.o),$(call objects,tests/bench))
 FUZZ_TARGETS    := $(call programs,tests/fuzz/fuzz_*.c)
 SIM             := $(BUILD)/tests/sim/sim
 SCENARIOS       := $(BUILD)/tests/scenarios/runner
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test failpoints bench-state fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test failpoints \
+        fuzz fuzz-programs fuzz-regress bench bench-state bench-peers count count-renew chroot-test
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -132,8 +134,11 @@ $(MODEL): $(call objects,tests/model) $(ROOMS_ARCHIVE)
 $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(BUILD)/tests/failpoints/failpoints $(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+$(BUILD)/tests/failpoints/failpoints $(CLUSTER_TESTS): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(BENCHES): %: %.o $(BENCH_PARTS) $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lm -o $@
 
 # A fuzz target with a small main that feeds it files, for any compiler ...
 $(FUZZ_TARGETS:=.replay): %.replay: %.o $(BUILD)/tests/fuzz/replay_main.o $(TEST_ARCHIVES)
@@ -229,6 +234,7 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory sim-guards
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
+	@$(MAKE) --no-print-directory count
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
 	@$(MAKE) --no-print-directory failpoints
@@ -304,13 +310,24 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 	done
 
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
-	@set -e; for b in $(sort $(BENCHES)); do \
+	@set -e; for b in $(sort $(filter-out %/bench_etcd,$(BENCHES))); do \
 	    echo "== $${b##*/}"; \
-	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
+	    case $$b in *bench_http*|*bench_elections*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
 	done
 
 bench-state: $(BINARIES) $(BUILD)/tests/bench/bench_state ## a large ledger: disk, memory, start, stalls: N=players T=transactions
 	@$(BUILD)/tests/bench/bench_state $(BUILD)/florind $(or $(N),1000000) $(or $(T),10000000)
+
+# SECONDS=n for each load
+bench-peers: $(BINARIES) $(BENCHES) ## Florin beside PostgreSQL and etcd, which it installs (as root)
+	@cluster-config/deps.sh run peers
+	@tests/bench/peers.sh $(BUILD) $(or $(SECONDS),5)
+
+count: $(BUILD)/tests/bench/bench_apply ## instructions that a bet's apply takes, against a baseline
+	@tests/bench/count.sh $(BUILD)/tests/bench/bench_apply
+
+count-renew: $(BUILD)/tests/bench/bench_apply ## make today's count the baseline
+	@tests/bench/count.sh $(BUILD)/tests/bench/bench_apply --renew
 
 # SUITE=bookworm or trixie
 chroot-test: ## `make up` in a bare chroot of SUITE=bookworm|trixie (as root)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that Florin needs, as root; quick and silent when all are there.
 #
-#   cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring]      groups of packages
+#   cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring] [peers]      groups of packages
 #
 # libraft must be 0.22: trixie has it, bookworm has it in backports only. That suite is enabled from
 # the mirror that the machine already uses: the new apt source is a copy of the machine's own entry
@@ -38,11 +38,12 @@ want_group() {
         wanted+=(gcc libc6-dev make libuv1-dev liblmdb-dev libcivetweb-dev libjansson-dev
             libssl-dev libsodium-dev libisal-dev libcurl4-openssl-dev libsystemd-dev curl)
         ;;
-    test) wanted+=(libcmocka-dev libyaml-dev wrk clang-format) ;;
+    test) wanted+=(libcmocka-dev libyaml-dev valgrind clang-format) ;;
     deb) wanted+=(build-essential dpkg-dev debhelper fakeroot lintian) ;;
     monitoring) wanted+=(prometheus) ;; # for its promtool
+    peers) wanted+=(postgresql etcd-server) ;; # what make bench-peers compares with
     fuzz) wanted+=(clang libclang-rt-dev) ;;
-    *) die "unknown group $1; expected run, test, fuzz, deb or monitoring" ;;
+    *) die "unknown group $1; expected run, test, fuzz, deb, monitoring or peers" ;;
     esac
 }
 

@@ -9,6 +9,10 @@
 
 #include "statemachine/machine_private.h"
 
+/* How many keys are read for the filter of seen ones: while a start waits, and with each entry:
+ * some pages, which may have to come from the disk. */
+enum { SEEN_AT_OPEN = 1 << 17, SEEN_AN_ENTRY = 256 };
+
 int machine_open(struct machine **machine, struct store store,
                  const struct machine_options *options, struct fault *fault)
 {
@@ -26,7 +30,8 @@ int machine_open(struct machine **machine, struct store store,
         free(m);
         return fault_set(fault, "state machine: libsodium can't be initialised");
     }
-    if (state_open(&m->state, store, options->hash_key, &m->applied_index, fault) != 0) {
+    if (state_open(&m->state, store, options->hash_key, &m->applied_index, fault) != 0 ||
+        layers_read_on(&m->state.layers, SEEN_AT_OPEN, fault) != 0) {
         state_close(&m->state);
         free(m);
         return -1;
@@ -201,6 +206,10 @@ int machine_end_entry(struct machine *m, uint64_t index, struct fault *fault)
     }
     m->applied_index = index;
     m->in_entry = false;
+    if (layers_read_on(&m->state.layers, SEEN_AN_ENTRY, fault) != 0) {
+        m->broken = true;
+        return -1;
+    }
     return 0;
 }
 

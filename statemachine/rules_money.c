@@ -451,6 +451,7 @@ int money_begin_new(struct money *m, struct state *s, const struct command *c,
     int rc = money_begin(m, s, c, fault);
 
     if (rc == 0) {
+        state_prefetch(s, m->ids, c);
         rc = money_repeat(m, d, fault);
     }
     if (rc != 0) {

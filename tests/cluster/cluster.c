@@ -74,15 +74,14 @@ static void write_config(struct cluster *c, int i)
     size_t len;
     int j;
 
-    len =
-        (size_t)snprintf(text, sizeof text,
-                         "cluster_id = test\nnode_id = %d\ndata_dir = node%d\n"
-                         "cluster_secret_file = cluster.secret\noperator_key_file = operator.key\n"
-                         "peer_listen = 127.0.0.1:%u\nhttp_listen = 127.0.0.1:%u\n"
-                         "http_threads = 160\nsegment_bytes = %s\n%s",
-                         i + 1, i + 1, c->nodes[i].peer_port, c->nodes[i].http_port,
-                         c->segment_bytes == NULL ? "4MiB" : c->segment_bytes,
-                         c->config == NULL ? "checkpoint_interval = 1s\n" : c->config);
+    len = (size_t)snprintf(
+        text, sizeof text,
+        "cluster_id = test\nnode_id = %d\ndata_dir = node%d\n"
+        "cluster_secret_file = cluster.secret\noperator_key_file = operator.key\n"
+        "peer_listen = 127.0.0.1:%u\nhttp_listen = 127.0.0.1:%u\n"
+        "%s",
+        i + 1, i + 1, c->nodes[i].peer_port, c->nodes[i].http_port,
+        c->config == NULL ? CLUSTER_CONFIG "checkpoint_interval = 1s\n" : c->config);
     for (j = 0; j < c->n; j++) {
         len += (size_t)snprintf(text + len, sizeof text - len, "member = %d 127.0.0.1:%u\n", j + 1,
                                 c->nodes[j].peer_port);

@@ -10,6 +10,9 @@
 
 enum { CLUSTER_NODES_MAX = 5, URL_MAX = 256 };
 
+/* Small, so that tests meet the ends of segments; for what a test sets itself to begin with. */
+#define CLUSTER_CONFIG "http_threads = 160\nsegment_bytes = 4MiB\n"
+
 struct cluster_node {
     pid_t pid; /* 0: not running */
     uint16_t http_port, peer_port;
@@ -19,7 +22,6 @@ struct cluster {
     char folder[256];
     const char *florind;       /* path of the program */
     const char *config;        /* lines for every node's config, or NULL; set before cluster_make */
-    const char *segment_bytes; /* NULL: 4MiB */
     int n;
     struct cluster_node nodes[CLUSTER_NODES_MAX];
     char operator_key[128], platform_key[128], provider_key[128];
