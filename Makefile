@@ -76,6 +76,11 @@ BENCHES         := $(call programs,tests/bench/bench_*.c)
 FUZZ_TARGETS    := $(call programs,tests/fuzz/fuzz_*.c)
 SIM             := $(BUILD)/tests/sim/sim
 SCENARIOS       := $(BUILD)/tests/scenarios/runner
+# Of the fault-injection suite: what judges a history (the runner and the tests use it too).
+CHECKER_ARCHIVE := $(BUILD)/jepsen/libchecker.a
+CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_order check_reads \
+                     edn explain history ledger report report_chart stats)
+CHECKER         := $(BUILD)/jepsen/checker
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
@@ -110,12 +115,13 @@ $(BUILD)/florinctl: $(BUILD)/cluster-config/ctl_main.o $(CONFIG_OBJECTS) $(STATE
 
 $(ROOMS_ARCHIVE): $(ALL_OBJECTS)
 $(SIM_ARCHIVE): $(filter-out %/main.o %/sim_main.o,$(SIM_OBJECTS))
-$(ROOMS_ARCHIVE) $(SIM_ARCHIVE):
+$(CHECKER_ARCHIVE): $(CHECKER_OBJECTS)
+$(ROOMS_ARCHIVE) $(SIM_ARCHIVE) $(CHECKER_ARCHIVE):
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(call say,AR)ar rcs $@ $^
 
-TEST_ARCHIVES := $(SIM_ARCHIVE) $(ROOMS_ARCHIVE)
+TEST_ARCHIVES := $(SIM_ARCHIVE) $(CHECKER_ARCHIVE) $(ROOMS_ARCHIVE)
 
 $(UNIT_TESTS): %: %.o $(UNIT_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
@@ -129,6 +135,9 @@ $(MODEL): $(call objects,tests/model) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(CHECKER): $(BUILD)/jepsen/checker_main.o $(CHECKER_ARCHIVE) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
