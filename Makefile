@@ -39,7 +39,7 @@ LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 # msgpack-c's package and library are called one way or the other by Debian release; both have
 # msgpack.h.
-LIBS := -lraft -luv -llmdb -lmsgpackc -lcivetweb -ljansson -lssl -lcrypto -lsodium -lisal -lcurl -lsystemd
+LIBS := -lraft -luv -llmdb -lmsgpackc -lcivetweb -ljansson -lssl -lcrypto -lsodium -lisal -lcurl -lsystemd -lm
 ifneq ($(wildcard /usr/lib/*/libmsgpack-c.so),)
 LIBS := $(subst -lmsgpackc,-lmsgpack-c,$(LIBS))
 endif
@@ -79,8 +79,12 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 # Of the fault-injection suite: what judges a history (the runner and the tests use it too).
 CHECKER_ARCHIVE := $(BUILD)/jepsen/libchecker.a
 CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_order check_reads \
-                     edn explain history ledger report report_chart stats)
+                     edn explain history ledger report report_assets report_chart \
+                     report_timeline stats)
 CHECKER         := $(BUILD)/jepsen/checker
+# ... and what runs the cluster, its clients and its faults.
+JEPSEN          := $(BUILD)/jepsen/jepsen
+JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o,$(call objects,jepsen))
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
@@ -140,6 +144,9 @@ $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
 $(CHECKER): $(BUILD)/jepsen/checker_main.o $(CHECKER_ARCHIVE) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
+$(JEPSEN): $(JEPSEN_OBJECTS) $(CHECKER_ARCHIVE) $(CLUSTER_PARTS) $(ROOMS_ARCHIVE)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
 $(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
@@ -153,6 +160,7 @@ $(FUZZ_TARGETS:=.fuzz): %.fuzz: %.o $(TEST_ARCHIVES)
 
 # The assembler takes the API's reference into the program.
 $(BUILD)/api/openapi.o: api/openapi.yaml
+$(BUILD)/jepsen/report_assets.o: jepsen/report.css jepsen/report.js
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
 
