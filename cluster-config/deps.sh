@@ -41,7 +41,8 @@ want_group() {
     test) wanted+=(libcmocka-dev libyaml-dev wrk clang-format) ;;
     deb) wanted+=(build-essential dpkg-dev debhelper fakeroot lintian) ;;
     fuzz) wanted+=(clang libclang-rt-dev) ;;
-    *) die "unknown group $1; expected run, test, fuzz or deb" ;;
+    browser) wanted+=(chromium-headless-shell) ;;
+    *) die "unknown group $1; expected run, test, fuzz, deb or browser" ;;
     esac
 }
 

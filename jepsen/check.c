@@ -6,29 +6,36 @@
 
 #include "jepsen/check_private.h"
 
-static const char *const names[ANOMALY_KINDS] = {
-    [ANOMALY_LEDGERS_DIFFER] = "ledgers-differ",
-    [ANOMALY_BROKEN_CHAIN] = "broken-chain",
-    [ANOMALY_BOOKS] = "books-do-not-balance",
-    [ANOMALY_DECIDED_TWICE] = "decided-twice",
-    [ANOMALY_LOST] = "lost",
-    [ANOMALY_CONFLICTING] = "conflicting-answers",
-    [ANOMALY_WRONG_ANSWER] = "wrong-answer",
-    [ANOMALY_WRONG_CONTENT] = "wrong-content",
-    [ANOMALY_WRONG_CONFLICT] = "wrong-conflict",
-    [ANOMALY_FAILED_APPLIED] = "failed-but-applied",
-    [ANOMALY_PHANTOM] = "phantom",
-    [ANOMALY_TORN] = "torn-transaction",
-    [ANOMALY_REORDERED] = "reordered",
-    [ANOMALY_STALE_READ] = "stale-read",
-    [ANOMALY_FUTURE_READ] = "future-read",
-    [ANOMALY_IMPOSSIBLE_READ] = "impossible-read",
-    [ANOMALY_NOT_LIVE] = "not-live",
+static const struct {
+    const char *name, *meaning;
+} anomalies[ANOMALY_KINDS] = {
+    [ANOMALY_LEDGERS_DIFFER] = {"ledgers-differ", "two nodes' ledgers are not the same"},
+    [ANOMALY_BROKEN_CHAIN] = {"broken-chain", "a hash, or the row of seqs, does not hold"},
+    [ANOMALY_BOOKS] = {"books-do-not-balance", "balances or sums do not add up"},
+    [ANOMALY_DECIDED_TWICE] = {"decided-twice", "one id twice, or one original given back twice"},
+    [ANOMALY_LOST] = {"lost", "acknowledged, and not in the ledger"},
+    [ANOMALY_CONFLICTING] = {"conflicting-answers", "two different answers to one id"},
+    [ANOMALY_WRONG_ANSWER] = {"wrong-answer", "an answer other than the ledger's"},
+    [ANOMALY_WRONG_CONTENT] = {"wrong-content", "acknowledged, and something else was booked"},
+    [ANOMALY_WRONG_CONFLICT] = {"wrong-conflict", "refused as a conflict, without one"},
+    [ANOMALY_FAILED_APPLIED] = {"failed-but-applied", "certainly not applied, and in the ledger"},
+    [ANOMALY_PHANTOM] = {"phantom", "in the ledger, and asked by nobody"},
+    [ANOMALY_TORN] = {"torn-transaction", "only a part of an atomic call"},
+    [ANOMALY_REORDERED] = {"reordered", "known before another was asked, and behind it"},
+    [ANOMALY_STALE_READ] = {"stale-read", "a read that misses what was known"},
+    [ANOMALY_FUTURE_READ] = {"future-read", "a read that shows what was not yet asked"},
+    [ANOMALY_IMPOSSIBLE_READ] = {"impossible-read", "a read that shows what never was"},
+    [ANOMALY_NOT_LIVE] = {"not-live", "a node takes no money after the last fault"},
 };
 
 const char *anomaly_name(enum anomaly_kind k)
 {
-    return names[k];
+    return anomalies[k].name;
+}
+
+const char *anomaly_meaning(enum anomaly_kind k)
+{
+    return anomalies[k].meaning;
 }
 
 void check_init(struct check *c)

@@ -23,26 +23,27 @@
 
 /* In the order in which a person should look at them. */
 enum anomaly_kind {
-    ANOMALY_LEDGERS_DIFFER,  /* two nodes' ledgers are not the same */
-    ANOMALY_BROKEN_CHAIN,    /* a hash, or the row of seqs */
-    ANOMALY_BOOKS,           /* balances or sums that do not add up */
-    ANOMALY_DECIDED_TWICE,   /* one id twice in the ledger, one original given back twice */
-    ANOMALY_LOST,            /* acknowledged, and not in the ledger */
-    ANOMALY_CONFLICTING,     /* two answers to one id */
-    ANOMALY_WRONG_ANSWER,    /* not what the ledger has */
-    ANOMALY_WRONG_CONTENT,   /* acknowledged something else than was asked */
-    ANOMALY_WRONG_CONFLICT,  /* idempotency_conflict without one */
-    ANOMALY_FAILED_APPLIED,  /* "certainly not applied", and in the ledger */
-    ANOMALY_PHANTOM,         /* in the ledger, and asked by nobody */
-    ANOMALY_TORN,            /* a part of an atomic call */
-    ANOMALY_REORDERED,       /* acknowledged before another was asked, and behind it */
-    ANOMALY_STALE_READ,      /* did not see what was known */
-    ANOMALY_FUTURE_READ,     /* saw what had not been asked */
-    ANOMALY_IMPOSSIBLE_READ, /* saw what never was */
-    ANOMALY_NOT_LIVE,        /* a node takes no money after the last fault */
+    ANOMALY_LEDGERS_DIFFER,
+    ANOMALY_BROKEN_CHAIN,
+    ANOMALY_BOOKS,
+    ANOMALY_DECIDED_TWICE,
+    ANOMALY_LOST,
+    ANOMALY_CONFLICTING,
+    ANOMALY_WRONG_ANSWER,
+    ANOMALY_WRONG_CONTENT,
+    ANOMALY_WRONG_CONFLICT,
+    ANOMALY_FAILED_APPLIED,
+    ANOMALY_PHANTOM,
+    ANOMALY_TORN,
+    ANOMALY_REORDERED,
+    ANOMALY_STALE_READ,
+    ANOMALY_FUTURE_READ,
+    ANOMALY_IMPOSSIBLE_READ,
+    ANOMALY_NOT_LIVE,
     ANOMALY_KINDS,
 };
-const char *anomaly_name(enum anomaly_kind k); /* "lost" */
+const char *anomaly_name(enum anomaly_kind k);    /* "lost" */
+const char *anomaly_meaning(enum anomaly_kind k); /* "acknowledged, and not in the ledger" */
 
 enum { WITNESSES_MAX = 4, ANOMALIES_KEPT = 16 /* of each kind */ };
 
