@@ -19,6 +19,12 @@ struct floor {
     uint32_t by;  /* the call that showed it */
 };
 
+/* A balance in an answer. */
+struct shown {
+    struct slice player, currency;
+    struct ref balance;
+};
+
 struct reads {
     struct checking *k;
     struct floor now;     /* by what has ended so far */
@@ -94,12 +100,12 @@ static bool parse_balance(const struct checking *k, const struct ledger_account 
 }
 
 static void tell_balance(struct reads *in, uint32_t call, const struct ledger_account *a,
-                         int64_t minor, size_t from, struct ref shown)
+                         int64_t minor, size_t from, struct shown shown)
 {
     struct checking *k = in->k;
     const struct call *c = &k->h->calls[call];
     const struct floor *floor = &in->floors[call];
-    struct slice text = history_text(k->h, shown), player = history_text(k->h, c->player);
+    struct slice text = history_text(k->h, shown.balance), player = shown.player;
     size_t n;
 
     for (n = from; n > 0; n--) {
@@ -136,18 +142,17 @@ static void tell_balance(struct reads *in, uint32_t call, const struct ledger_ac
 
 /* The earliest place from `low` on where the player's balance is the one shown; `low` itself when
  * there is none, which is told. */
-static uint64_t place_balance(struct reads *in, uint32_t call, struct ref shown, uint64_t low)
+static uint64_t place_balance(struct reads *in, uint32_t call, struct shown shown, uint64_t low)
 {
     struct checking *k = in->k;
     const struct call *c = &k->h->calls[call];
-    const struct ledger_account *a =
-        ledger_account(k->l, history_text(k->h, c->player), history_text(k->h, c->currency));
+    const struct ledger_account *a = ledger_account(k->l, shown.player, shown.currency);
     uint64_t high = ceiling_at(k, c->ended_ns);
     int64_t minor = -1;
-    bool parsed = parse_balance(k, a, shown, &minor);
+    bool parsed = parse_balance(k, a, shown.balance, &minor);
 
     if (!parsed || a == NULL) {
-        struct slice text = history_text(k->h, shown);
+        struct slice text = history_text(k->h, shown.balance);
 
         if (!parsed || minor != 0) {
             anomaly_tell(k, ANOMALY_IMPOSSIBLE_READ, call, NOBODY, 0, 0,
@@ -256,6 +261,26 @@ static uint64_t place_page(struct reads *in, uint32_t call, uint64_t low, uint64
 
 /* --- in the order of time --------------------------------------------------------------------- */
 
+static uint64_t place_read(struct reads *in, uint32_t call, uint64_t low)
+{
+    const struct history *h = in->k->h;
+    const struct call *c = &h->calls[call];
+    struct shown shown = {history_text(h, c->player), history_text(h, c->currency),
+                          h->parts[c->first_part].got_balance};
+
+    return place_balance(in, call, shown, low);
+}
+
+/* The balance that comes with a repeat. Whose it is may stand in the entry alone: the end of a
+ * withdrawal names no player. */
+static uint64_t place_repeat(struct reads *in, uint32_t call, const struct part *p, uint64_t low)
+{
+    struct record r;
+
+    ledger_record(in->k->l, p->seq, &r);
+    return place_balance(in, call, (struct shown){r.player, r.currency, p->got_balance_now}, low);
+}
+
 /* A stale read may show any state that was; nobody learns anything certain from it. */
 static void end_stale(struct reads *in, uint32_t call)
 {
@@ -263,7 +288,7 @@ static void end_stale(struct reads *in, uint32_t call)
     const struct part *p = &in->k->h->parts[c->first_part];
 
     if (c->f == FN_BALANCE) {
-        place_balance(in, call, p->got_balance, 0);
+        place_read(in, call, 0);
     } else if (p->seq != 0 && shown_rightly(in->k, call, p) &&
                p->seq > ceiling_at(in->k, c->ended_ns)) {
         tell_ahead(in->k, call, p->seq);
@@ -281,7 +306,7 @@ static void end_money(struct reads *in, uint32_t call)
         if (p->answered && p->seq <= in->k->l->n) {
             low = low > p->seq ? low : p->seq;
             if (p->replayed && p->got_balance_now.len > 0) {
-                low = place_balance(in, call, p->got_balance_now, low);
+                low = place_repeat(in, call, p, low);
             }
             in->now = raise(in->now, low, call);
         }
@@ -300,7 +325,7 @@ static void end_read(struct reads *in, uint32_t call)
     }
     switch (c->f) {
     case FN_BALANCE:
-        low = place_balance(in, call, k->h->parts[c->first_part].got_balance, low);
+        low = place_read(in, call, low);
         break;
     case FN_TRANSACTION:
         low = place_transaction(in, call, low, high);

@@ -50,8 +50,8 @@ static void say_part(struct bytes *out, const struct history *h, const struct pa
         say_field(out, h, ", balance ", p->got_balance);
         say(out, "%s", p->replayed ? ", a repeat" : "");
     } else {
-        say_field(out, h, ", shown ", p->got_balance);
-        say_field(out, h, ", ", p->got_outcome);
+        say_field(out, h, " shown ", p->got_balance);
+        say_field(out, h, " answered ", p->got_outcome);
     }
 }
 

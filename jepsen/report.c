@@ -71,12 +71,10 @@ static void put_duration(struct bytes *out, int64_t ns)
 /* --- top -------------------------------------------------------------------------------------- */
 
 /* What the run's first line says of it, with the words in front. */
-static void put_setting(const struct timeline *t, struct bytes *out, const struct edn *e,
-                        const char *key, const char *before)
+static void put_setting(struct bytes *out, const struct edn *e, const char *key, const char *before)
 {
     const struct edn_node *v = edn_get(e, edn_get(e, &e->nodes[0], "value"), key);
 
-    (void)t;
     if (v != NULL && (v->kind == EDN_STRING || v->kind == EDN_KEYWORD)) {
         html_put(out, "%s", before);
         html_put_text(out, v->text);
@@ -92,11 +90,11 @@ static void put_settings(const struct timeline *t, struct bytes *out)
 
     html_put(out, "%d nodes", __builtin_popcountll(t->nodes));
     if (t->test != NULL && edn_parse(history_text(t->h, t->test->line), &e, &fault) == 0) {
-        put_setting(t, out, &e, "clients", ", clients: ");
-        put_setting(t, out, &e, "workload", " &middot; workload ");
-        put_setting(t, out, &e, "nemesis", " &middot; nemesis ");
-        put_setting(t, out, &e, "seed", " &middot; seed ");
-        put_setting(t, out, &e, "began", " &middot; ");
+        put_setting(out, &e, "clients", " &middot; clients ");
+        put_setting(out, &e, "workload", " &middot; workload ");
+        put_setting(out, &e, "nemesis", " &middot; nemesis ");
+        put_setting(out, &e, "seed", " &middot; seed ");
+        put_setting(out, &e, "began", " &middot; ");
     }
 }
 
@@ -136,9 +134,9 @@ static void put_figures(const struct stats *s, const struct check *c, struct byt
     put_figure_count(out, s->faults, "faults");
     put_figure_count(out, s->elections, "elections");
     put_figure_time(out, s->gap_ns, "longest without an acknowledgement");
-    put_figure_time(out, s->p50_ns, "latency, half are faster (p50)");
-    put_figure_time(out, s->p99_ns, "latency, 99 of 100 are faster");
-    put_figure_time(out, s->max_ns, "slowest acknowledged call");
+    put_figure_time(out, s->p50_ns, "latency p50");
+    put_figure_time(out, s->p99_ns, "latency p99");
+    put_figure_time(out, s->max_ns, "slowest acknowledged");
     html_put(out, "</section>\n");
 }
 

@@ -148,6 +148,7 @@ static void gather_faults(struct timeline *t)
 
         if (slice_is(f, "test")) {
             t->test = ev;
+            t->nodes |= ev->nodes;
         } else if (begins(f, "stop-", &name)) {
             end_fault(t, name, ev->time_ns);
         } else if (!slice_is(f, "leader") && !slice_is(f, "healed")) {

@@ -5,11 +5,12 @@
 
 #include "tests/unit/jepsen_fixture.h"
 
-static double seconds_now(void)
+/* Of the processor: the machine may have other things to do. */
+static double seconds_used(void)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -46,7 +47,7 @@ int main(int argc, char **argv)
         leave(argv[2], "ledger-1.jsonl", &g.ledger);
     }
     const struct slice ledgers[] = {rig_text(&g.ledger), rig_text(&g.ledger)};
-    double begin = seconds_now();
+    double begin = seconds_used();
     history_init(&h);
     ledger_init(&l);
     check_init(&c);
@@ -54,10 +55,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", fault.text);
         return 1;
     }
-    double parsed = seconds_now();
+    double parsed = seconds_used();
     check_run(&c, &h, &l, ledgers, names, 2);
-    double done = seconds_now();
-    printf("checker: %zu calls, %" PRIu64 " entries: read in %.2f s, checked in %.2f s: %.0f calls "
+    double done = seconds_used();
+    printf("checker: %zu calls, %" PRIu64
+           " entries: read in %.2f s, checked in %.2f s of processor time: %.0f calls "
            "a second; %zu anomalies\n",
            h.n_calls, l.n, parsed - begin, done - parsed, (double)h.n_calls / (done - begin), c.n);
     int rc = c.n == 0 ? 0 : 1;

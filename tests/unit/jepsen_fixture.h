@@ -143,27 +143,35 @@ static inline void rig_put_json(struct rig *g, const struct record *r)
     rig_put(&g->ledger, "],\"hash\":\"%s\"}\n", hex);
 }
 
-/* The next entry of the ledger: a bet takes, all else gives; `skew` is added to the stated balance
- * (a ledger that does not add up). A bet over the balance is refused. Returns the seq. */
+static inline bool rig_with_bank(enum command_type type)
+{
+    return type == COMMAND_DEPOSIT || type == COMMAND_WITHDRAW || type == COMMAND_WITHDRAW_CONFIRM;
+}
+
+/* The next entry of the ledger: a bet and a withdrawal's confirmation take, all else gives; `skew`
+ * is added to the stated balance (a ledger that does not add up). A bet over the balance is
+ * refused. Returns the seq. */
 static inline uint64_t rig_entry_skewed(struct rig *g, enum command_type type, const char *id,
                                         const char *player, int64_t minor, const char *original,
                                         int64_t skew)
 {
     int number = atoi(player + 1);
     int64_t *purse = &g->players[number];
-    int64_t *other = type == COMMAND_DEPOSIT ? &g->bank : &g->demo;
-    bool takes = type == COMMAND_BET;
+    bool bank = rig_with_bank(type);
+    int64_t *other = bank ? &g->bank : &g->demo;
+    bool takes =
+        type == COMMAND_BET || type == COMMAND_WITHDRAW || type == COMMAND_WITHDRAW_CONFIRM;
     bool refused = takes && *purse < minor;
+    bool moves = !refused && minor != 0 && type != COMMAND_WITHDRAW;
     struct account own = {ACCOUNT_PLAYER, slice_of(player)};
-    struct account theirs = type == COMMAND_DEPOSIT
-                                ? (struct account){ACCOUNT_GATEWAY, slice_of("bank")}
-                                : (struct account){ACCOUNT_PROVIDER, slice_of("demo")};
+    struct account theirs = bank ? (struct account){ACCOUNT_GATEWAY, slice_of("bank")}
+                                 : (struct account){ACCOUNT_PROVIDER, slice_of("demo")};
     struct record r = {.seq = ++g->seq,
                        .at_ms = UINT64_C(1767225600000),
                        .type = type,
                        .verdict = refused ? VERDICT_INSUFFICIENT_FUNDS : VERDICT_APPLIED,
                        .scale = RIG_SCALE,
-                       .amount_minor = refused ? 0 : minor,
+                       .amount_minor = moves ? minor : 0,
                        .requested_minor = minor,
                        .previous = g->last[number],
                        .principal = theirs.name,
@@ -171,12 +179,12 @@ static inline uint64_t rig_entry_skewed(struct rig *g, enum command_type type, c
                        .player = own.name,
                        .currency = slice_of("EUR"),
                        .original = slice_of(original),
-                       .gateway = slice_of(type == COMMAND_DEPOSIT ? "bank" : NULL),
+                       .gateway = slice_of(bank ? "bank" : NULL),
                        .debit = takes ? own : theirs,
                        .credit = takes ? theirs : own};
     struct rig_answer answer = {.amount_minor = r.amount_minor, .verdict = r.verdict};
 
-    if (!refused && minor != 0) {
+    if (moves) {
         *purse += takes ? -minor : minor;
         *other += takes ? minor : -minor;
         r.n_postings = 1;
@@ -201,6 +209,19 @@ static inline uint64_t rig_entry(struct rig *g, enum command_type type, const ch
                                  const char *player, int64_t minor)
 {
     return rig_entry_skewed(g, type, id, player, minor, NULL, 0);
+}
+
+/* What holds the money, and what takes it: entries "wd" and "wd:confirm". */
+static inline uint64_t rig_withdraw(struct rig *g, enum command_type type, const char *id,
+                                    const char *player, int64_t minor)
+{
+    char end[RECORD_ID_MAX + 1];
+
+    if (type == COMMAND_WITHDRAW) {
+        return rig_entry(g, type, id, player, minor);
+    }
+    snprintf(end, sizeof end, "%s:confirm", id);
+    return rig_entry_skewed(g, type, end, player, minor, id, 0);
 }
 
 static inline void rig_ask(struct rig *g, int process, int node, const char *f, const char *id,

@@ -132,6 +132,26 @@ static void unknowns_and_repeats_are_fine(void **state)
     clean(g);
 }
 
+/* The end of a withdrawal names no player: whose balance comes with a repeat, the ledger knows. */
+static void a_repeated_confirmation(void **state)
+{
+    struct rig *g = *state;
+
+    rig_line(g, 1, "invoke", "withdraw",
+             ":node 1 :provider \"bank\" :id \"wd\" :player \"p0\" :currency \"EUR\" :amount "
+             "\"5.00\" :gateway \"bank\"");
+    rig_ok(g, 1, 1, "withdraw", rig_withdraw(g, COMMAND_WITHDRAW, "wd", "p0", 500), false, "");
+    for (int i = 0; i < 2; i++) {
+        rig_line(g, 1, "invoke", "confirm", ":node 1 :provider \"bank\" :original \"wd\"");
+        if (i == 0) {
+            rig_withdraw(g, COMMAND_WITHDRAW_CONFIRM, "wd", "p0", 500);
+        }
+        rig_ok(g, 1, 1, "confirm", g->seq, i > 0, i > 0 ? ":balance-now \"95.00\"" : "");
+    }
+    rig_finish(g);
+    clean(g);
+}
+
 /* A read at the same time as a bet may see it or not; but not first the new, then the old. */
 static void concurrent_reads(struct rig *g, int64_t first, int64_t second)
 {
@@ -603,6 +623,7 @@ int main(void)
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         RIG_TEST(unknowns_and_repeats_are_fine),
+        RIG_TEST(a_repeated_confirmation),
         RIG_TEST(reads_at_the_same_time),
         RIG_TEST(a_read_goes_back),
         RIG_TEST(a_stale_read),
