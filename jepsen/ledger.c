@@ -181,7 +181,7 @@ static int read_entry(struct ledger *l, struct slice line, struct fault *fault)
     json_error_t why;
     json_t *entry = json_loadb(line.base, line.len, JSON_REJECT_DUPLICATES, &why);
     size_t offset = l->sealed.len;
-    struct record r;
+    struct record r, again;
     int rc = 0;
 
     if (entry == NULL) {
@@ -192,9 +192,14 @@ static int read_entry(struct ledger *l, struct slice line, struct fault *fault)
     } else if (r.seq != l->n + 1) {
         rc = fault_set(fault, "seq %" PRIu64 " where %" PRIu64 " was expected", r.seq, l->n + 1);
     } else {
-        bytes_append(&l->offsets, &offset, sizeof offset);
         record_seal(&r, &l->sealed);
+        rc = record_unseal(l->sealed.base + offset, l->sealed.len - offset, &again, fault);
+    }
+    if (rc == 0) {
+        bytes_append(&l->offsets, &offset, sizeof offset);
         l->n++;
+    } else {
+        l->sealed.len = offset; /* a record that none of our nodes could have written */
     }
     json_decref(entry);
     return rc;

@@ -1,12 +1,12 @@
 /* Hand-made histories: each anomaly is condemned by its name, and what is only unknown or
  * concurrent is not. */
+#define _GNU_SOURCE 1 /* memmem */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
-#include "jepsen/edn.h"
 #include "jepsen/stats.h"
 #include "tests/unit/jepsen_fixture.h"
 
@@ -445,18 +445,18 @@ static void an_atomic_call_in_pieces(void **state)
     condemned(g, NULL, ANOMALY_TORN, 1, "but not in a row");
 }
 
-/* One digit of one hash in the ledger's text. */
+/* One digit of the ledger's text. */
 static void a_broken_chain(void **state)
 {
     struct rig *g = *state;
-    char *hash;
+    char *amount;
 
     rig_do(g, "bet", COMMAND_BET, "b", "p0", 1000);
     rig_line(g, 0, "invoke", "bet", ":node 1 :provider \"demo\" :id \"x\" :player \"p0\"");
     rig_finish(g);
-    hash = strstr((char *)g->ledger.base, "\"amount\":\"10.00\"");
-    assert_non_null(hash);
-    hash[10] = '2'; /* the record says 20.00, its hash is 10.00's */
+    amount = memmem(g->ledger.base, g->ledger.len, "\"amount\":\"10.00\"", 16);
+    assert_non_null(amount);
+    amount[10] = '2'; /* the record says 20.00, its hash is 10.00's */
     {
         struct judged j;
 
@@ -465,6 +465,24 @@ static void a_broken_chain(void **state)
         assert_int_equal(j.c.counts[ANOMALY_BROKEN_CHAIN], 1);
         judged_release(&j);
     }
+}
+
+/* An entry that reads like one and can't be a record: the checker says so and lives. */
+static void an_entry_that_no_node_wrote(void **state)
+{
+    struct rig *g = *state;
+    const char *at = "\"amount\":\"100.00\"";
+    struct judged j;
+    char *amount;
+
+    rig_finish(g);
+    amount = memmem(g->ledger.base, g->ledger.len, at, strlen(at));
+    assert_non_null(amount);
+    memcpy(amount, "\"amount\":\"-10.00\"", strlen(at));
+    judge(&j, g, NULL);
+    assert_int_equal(check_smallest(&j.c)->kind, ANOMALY_BROKEN_CHAIN);
+    assert_non_null(strstr(check_smallest(&j.c)->text.text, "node 1: line 1: "));
+    judged_release(&j);
 }
 
 static void a_gap_in_the_ledger(void **state)
@@ -650,6 +668,7 @@ int main(void)
         RIG_TEST(half_an_atomic_call),
         RIG_TEST(an_atomic_call_in_pieces),
         RIG_TEST(a_broken_chain),
+        RIG_TEST(an_entry_that_no_node_wrote),
         RIG_TEST(a_gap_in_the_ledger),
         RIG_TEST(books_that_do_not_balance),
         RIG_TEST(ledgers_that_differ),
