@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "jepsen/stats.h"
+#include "jepsen/report.h"
 #include "tests/unit/jepsen_fixture.h"
 
 /* Two players with 100.00 each. */
@@ -578,7 +578,40 @@ static void figures(void **state)
     judged_release(&j);
 }
 
-/* Any one line of a valid history that is changed to another's answer is found. */
+static bool page_has(struct bytes *page, const char *words)
+{
+    return memmem(page->base, page->len, words, strlen(words)) != NULL;
+}
+
+/* The page says what the checker found, needs nothing from elsewhere, and text of the history can't
+ * become a part of it. */
+static void the_report(void **state)
+{
+    struct rig *g = *state;
+    struct bytes page;
+    struct judged j;
+    struct stats s;
+
+    rig_line(g, -1, "info", "start-kill", ":nodes [1] :what \"</title><b>1 \\\"leads\\\"\"");
+    rig_line(g, -1, "info", "leader", ":node 2 :term 3");
+    rig_ask(g, 1, 1, "bet", "gone", "p0", 1000);
+    rig_line(g, 1, "ok", "bet", ":node 1 :seq 3");
+    rig_finish(g);
+    judge(&j, g, NULL);
+    stats_count(&s, &j.h);
+    bytes_init(&page);
+    report_render(&j.c, &s, &page);
+    assert_true(page_has(&page, ">FAILED</div>"));
+    assert_true(page_has(&page, "lost: bet gone of demo was acknowledged"));
+    assert_true(page_has(&page, "&lt;/title>&lt;b>1 &quot;leads&quot;"));
+    assert_true(page_has(&page, "term 3: node 2 leads"));
+    assert_false(page_has(&page, "</title><b>"));
+    assert_false(page_has(&page, "http"));
+    bytes_release(&page);
+    judged_release(&j);
+}
+
+/* Many clients at once, answers that never come: nothing is found that is not there. */
 static void a_generated_history(void **state)
 {
     struct rig g;
@@ -589,50 +622,6 @@ static void a_generated_history(void **state)
         rig_generate(&g, 2000, 1 + (int)seed * 2, seed);
         clean(&g);
         rig_close(&g);
-    }
-}
-
-static void histories_that_are_none(void **state)
-{
-    static const struct {
-        const char *text, *fault;
-    } bad[] = {
-        {"{:type :invoke", "line 1: not EDN"},
-        {"{:type :invoke, :f :bet, :process 1, :time 1, :value {:provider \"d\" :id \"b\"}}",
-         "player"},
-        {"{:type :invoke, :f :fly, :process 1, :time 1, :value {}}", "unknown: fly"},
-        {"\n{:type :ok, :f :bet, :process 1, :time 1, :value {}}", "line 2: process 1 ends what"},
-        {"{:type :invoke, :f :bet, :process 4194304, :time 1, :value {}}", "process"},
-        {"{:type :invoke, :f :ledger, :process 1, :time 1, :value {}}\n"
-         "{:type :info, :f :ledger, :process 1, :time 2, :value {}}\n"
-         "{:type :invoke, :f :ledger, :process 1, :time 3, :value {}}",
-         "line 3: process 1 ended in :info before"},
-        {"{:type :invoke, :f :ledger, :process 1, :time 1, :value {}}\n"
-         "{:type :invoke, :f :ledger, :process 1, :time 3, :value {}}",
-         "has not ended what it began"},
-        {"{:type :invoke, :f :ledger, :process 1, :time 9223372036854775808, :value {}}",
-         "no 64-bit integer"},
-        {"{:type :invoke, :f :ledger, :process 1, :time 2, :value {}}\n"
-         "{:type :ok, :f :ledger, :process 1, :time 1, :value {}}",
-         "ends before it was invoked"},
-        {"{:type :info :f :x :process :nemesis :time 1 :value {:nodes [64]}}", "nodes"},
-        {"[[[[[[[[[[1]]]]]]]]]]", "too many values"},
-        {"{1 2}", "no keyword"},
-        {"{:a \"\\q\"}", "escape"},
-        {"{:a} ", "without its end"},
-        {"{} {}", "behind the value"},
-    };
-    struct history h;
-    struct fault fault;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        history_init(&h);
-        assert_int_equal(history_parse(&h, slice_of(bad[i].text), &fault), -1);
-        if (strstr(fault.text, bad[i].fault) == NULL) {
-            fail_msg("\"%s\" does not say \"%s\"", fault.text, bad[i].fault);
-        }
-        history_release(&h);
     }
 }
 
@@ -675,8 +664,8 @@ int main(void)
         RIG_TEST(a_node_that_stays_dead),
         RIG_TEST(nobody_waited),
         RIG_TEST(figures),
+        RIG_TEST(the_report),
         cmocka_unit_test(a_generated_history),
-        cmocka_unit_test(histories_that_are_none),
     };
 
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
