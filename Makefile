@@ -84,7 +84,8 @@ CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_or
 CHECKER         := $(BUILD)/jepsen/checker
 # ... and what runs the cluster, its clients and its faults.
 JEPSEN          := $(BUILD)/jepsen/jepsen
-JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o,$(call objects,jepsen))
+JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o,$(call objects,jepsen))
+POWER           := $(BUILD)/jepsen/power.so
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
@@ -146,6 +147,11 @@ $(CHECKER): $(BUILD)/jepsen/checker_main.o $(CHECKER_ARCHIVE) $(ROOMS_ARCHIVE)
 
 $(JEPSEN): $(JEPSEN_OBJECTS) $(CHECKER_ARCHIVE) $(CLUSTER_PARTS) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# Loaded before a node: no checked wrappers, it defines the functions that they would replace.
+$(POWER): jepsen/power.c jepsen/power.h | $(BUILD)/.checked
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(filter-out -fPIE -D_FORTIFY_SOURCE=2 -fsanitize=%,$(CFLAGS)) -fPIC -shared $< -ldl -o $@
 
 $(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@

@@ -7,8 +7,9 @@
 enum { KINDS = 4, AT_ONCE = 2, CALM_MS = 3000, HOLD_MS = 7000, LEAST_MS = 1500, LOOK_MS = 100 };
 
 static const struct nemesis *const all[] = {
-    &nemesis_kill,      &nemesis_pause, &nemesis_restart, &nemesis_transfer,
-    &nemesis_partition, &nemesis_slow,  &nemesis_lossy,   &nemesis_clock,
+    &nemesis_kill,        &nemesis_pause,     &nemesis_restart,   &nemesis_transfer,
+    &nemesis_partition,   &nemesis_slow,      &nemesis_lossy,     &nemesis_clock,
+    &nemesis_lost_writes, &nemesis_slow_disk, &nemesis_disk_full, &nemesis_corrupt,
 };
 
 enum { ALL = sizeof all / sizeof *all };
@@ -78,7 +79,8 @@ static void say(const struct attack *a, const char *verb)
         }
     }
     snprintf(f, sizeof f, "%s-%s", verb, a->nemesis->name);
-    printf("%7.1f s  %-16s %s\n", (double)recorder_now_ns(&a->run->recorder) / 1e9, f, a->what);
+    printf("%7.1f s  %-16s %s\n", (double)recorder_now_ns(&a->run->recorder) / 1e9, f,
+           strcmp(verb, "stop") == 0 ? "" : a->what);
     fflush(stdout);
     recorder_event(&a->run->recorder, f, json_pack("{s:o, s:s}", "nodes", nodes, "what", a->what));
 }

@@ -27,12 +27,17 @@ struct nemesis {
 extern const struct nemesis nemesis_kill, nemesis_pause, nemesis_restart, nemesis_transfer;
 extern const struct nemesis nemesis_partition, nemesis_slow, nemesis_lossy;
 extern const struct nemesis nemesis_clock;
+extern const struct nemesis nemesis_lost_writes, nemesis_slow_disk, nemesis_disk_full;
+extern const struct nemesis nemesis_corrupt;
 
 /* Holds faults against the cluster, by run->chance, for run->options.seconds; then none holds. */
 void nemesis_rage(struct run *run);
 
 /* 0, or -1: a name in the list is unknown, said on standard error. */
 int nemesis_check(const char *list);
+
+/* "WHAT 1 3": what, and the chosen nodes' ids. */
+void attack_say(struct attack *a, const char *what);
 
 /* For each i in a->nodes. */
 static inline bool attack_has(const struct attack *a, int i)

@@ -6,7 +6,7 @@
 
 enum { READY_LIMIT_MS = 30000 };
 
-static void put_nodes(struct attack *a, const char *what)
+void attack_say(struct attack *a, const char *what)
 {
     size_t len = (size_t)snprintf(a->what, sizeof a->what, "%s", what);
     int i;
@@ -22,7 +22,7 @@ static void kill_start(struct attack *a)
 {
     int i;
 
-    put_nodes(a, "SIGKILL");
+    attack_say(a, "SIGKILL");
     for (i = 0; i < a->run->cluster.n; i++) {
         if (attack_has(a, i)) {
             a->run->away[i] = true;
@@ -50,7 +50,7 @@ static void pause_start(struct attack *a)
 {
     int i;
 
-    put_nodes(a, "SIGSTOP");
+    attack_say(a, "SIGSTOP");
     for (i = 0; i < a->run->cluster.n; i++) {
         if (attack_has(a, i)) {
             cluster_signal(&a->run->cluster, i, SIGSTOP);

@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "jepsen/nemesis.h"
+#include "jepsen/power.h"
 #include "jepsen/workload.h"
 
 extern char **environ;
@@ -74,11 +76,16 @@ static void enter_namespace(const struct run *run, const char *who)
     close(fd);
 }
 
+void run_power_path(const struct run *run, int i, char path[static RUN_PATH_MAX])
+{
+    snprintf(path, RUN_PATH_MAX, "%s/node%d.power", run->cluster.folder, i + 1);
+}
+
 /* In a node's process: its own network, its own clock, its own disk's faults. */
 static void enter_node(void *context, int i)
 {
     const struct run *run = context;
-    char text[300];
+    char text[RUN_PATH_MAX];
 
     snprintf(text, sizeof text, "%d", i + 1);
     enter_namespace(run, text);
@@ -88,8 +95,23 @@ static void enter_node(void *context, int i)
     setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 1);
     setenv("FAKETIME_FORCE_MONOTONIC_FIX", "0",
            1); /* else waits of the monotonic clock end at once */
-    if (run->options.preload[0] != '\0') {
-        setenv("LD_PRELOAD", run->options.preload, 1);
+    run_power_path(run, i, text);
+    setenv(POWER_FIFO, text, 1);
+    snprintf(text, sizeof text, "%s/node%d", run->cluster.folder, i + 1);
+    setenv(POWER_DISK, text, 1);
+    setenv("LD_PRELOAD", run->options.preload, 1);
+}
+
+static void make_fifos(const struct run *run)
+{
+    char path[RUN_PATH_MAX];
+    int i;
+
+    for (i = 0; i < run->cluster.n; i++) {
+        run_power_path(run, i, path);
+        if (mkfifo(path, 0600) != 0) {
+            die("can't make %s: %s", path, strerror(errno));
+        }
     }
 }
 
@@ -122,6 +144,7 @@ static void make_cluster(struct run *run)
     c->before_run = enter_node;
     c->context = run;
     write_clocks(run);
+    make_fifos(run);
     cluster_make(c, run->options.florind, (int)run->options.nodes);
     cluster_start_all(c);
     cluster_wait_ready(c);
@@ -246,6 +269,19 @@ void run_look_after(struct run *run)
                      WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
             printf("          %s\n", run->surprise);
         }
+    }
+}
+
+void run_restart_if_ended(struct run *run, int i)
+{
+    struct cluster_node *node = &run->cluster.nodes[i];
+    int status;
+
+    if (node->pid > 0 && waitpid(node->pid, &status, WNOHANG) == node->pid) {
+        node->pid = 0;
+    }
+    if (node->pid == 0) {
+        cluster_start(&run->cluster, i);
     }
 }
 

@@ -9,12 +9,12 @@
 #include "jepsen/recorder.h"
 #include "tests/cluster/cluster.h"
 
-enum { CLIENTS_MAX = 128, NEMESES_MAX = 32 };
+enum { CLIENTS_MAX = 128, RUN_PATH_MAX = 320 };
 
 struct options {
     const char *florind, *checker; /* programs */
     const char *ground;            /* jepsen/ground.sh */
-    const char *preload;           /* the library that stands between a node and its disk */
+    const char *preload;           /* libraries for nodes: power.h's, and libfaketime */
     const char *out;               /* folder for history, ledgers and report; exists */
     const char *nemesis;           /* names with commas between them, "mixed" or "none" */
     const char *workload;          /* a name, or "mixed" */
@@ -47,8 +47,14 @@ int run_do(struct run *run);
  * fails: a fault that did not happen proves nothing. */
 void run_ground(const struct run *run, const char *verb, ...) __attribute__((sentinel));
 
+/* The FIFO of node i's power (jepsen/power.h). */
+void run_power_path(const struct run *run, int i, char path[static RUN_PATH_MAX]);
+
 /* Notes nodes that ended by themselves. */
 void run_look_after(struct run *run);
+
+/* Starts node i again if it ended meanwhile. */
+void run_restart_if_ended(struct run *run, int i);
 
 /* Waits for /readyz of node i. */
 bool run_ready(struct run *run, int i, unsigned limit_ms);
