@@ -84,12 +84,13 @@ CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_or
 CHECKER         := $(BUILD)/jepsen/checker
 # ... and what runs the cluster, its clients and its faults.
 JEPSEN          := $(BUILD)/jepsen/jepsen
-JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o,$(call objects,jepsen))
+JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o %/power_cut.o,$(call objects,jepsen))
 POWER           := $(BUILD)/jepsen/power.so
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants install deb deb-test asan tsan cluster-test fuzz fuzz-programs fuzz-regress bench \
+        chroot-test jepsen jepsen-short
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -149,9 +150,9 @@ $(JEPSEN): $(JEPSEN_OBJECTS) $(CHECKER_ARCHIVE) $(CLUSTER_PARTS) $(ROOMS_ARCHIVE
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # Loaded before a node: no checked wrappers, it defines the functions that they would replace.
-$(POWER): jepsen/power.c jepsen/power.h | $(BUILD)/.checked
+$(POWER): jepsen/power.c jepsen/power_cut.c jepsen/power.h jepsen/power_private.h | $(BUILD)/.checked
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(filter-out -fPIE -D_FORTIFY_SOURCE=2 -fsanitize=%,$(CFLAGS)) -fPIC -shared $< -ldl -o $@
+	$(call say,CC)$(CC) $(filter-out -fPIE -D_FORTIFY_SOURCE=2 -fsanitize=% -MMD -MP,$(CFLAGS)) -fPIC -shared $(filter %.c,$^) -ldl -o $@
 
 $(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -176,7 +177,7 @@ deps: ## install what building and running need (as root)
 	@cluster-config/deps.sh run
 
 test-deps: ## install what `make check` and `make fuzz` need as well (as root)
-	@cluster-config/deps.sh run test
+	@cluster-config/deps.sh run test jepsen
 
 up: ## install, build, start three nodes under run/, and put demo data in
 	@cluster-config/deps.sh run
@@ -249,6 +250,7 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
+	@$(MAKE) --no-print-directory jepsen-short
 	@echo "check: all suites passed"
 
 tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
@@ -288,6 +290,17 @@ asan: ## unit tests, scenarios, model and fuzz corpora under ASan and UBSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined model N=20000
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined fuzz-regress
 
+# Fault injection on real nodes, as root: NEMESIS=kill,partition WORKLOAD=bank TIME=seconds NODES=5
+# CLIENTS= RATE=steps a second SEED=. The report is jepsen/report/index.html.
+jepsen: ## real nodes in network namespaces, faults, and the proof that all fits the ledger
+	@cluster-config/deps.sh run jepsen
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BINARIES) $(JEPSEN) $(POWER) $(CHECKER)
+	@BUILD=$(BUILD) TIME=$(or $(TIME),600) jepsen/run.sh
+
+# A short one for `make check`; where it can't run, it says so.
+jepsen-short: $(BINARIES) $(JEPSEN) $(POWER) $(CHECKER)
+	@BUILD=$(BUILD) TIME=60 SEED=1 SHORT=yes jepsen/run.sh
+
 tsan: ## unit tests under TSan
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/tsan SANITIZE=thread \
 	    $(patsubst $(BUILD)/%,$(BUILD)/tsan/%,$(UNIT_TESTS))
@@ -297,7 +310,6 @@ cluster-test: $(BINARIES) $(CLUSTER_TESTS) ## real nodes, killed and restarted
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
 
-TIME ?= 60
 FUZZ_JOBS ?= $(JOBS)
 
 fuzz: ## fuzz every target for TIME= seconds each, FUZZ_JOBS= at once (clang)
@@ -305,7 +317,7 @@ fuzz: ## fuzz every target for TIME= seconds each, FUZZ_JOBS= at once (clang)
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/fuzz CC=clang WERROR= \
 	    SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
 	@printf '%s\n' $(patsubst $(BUILD)/tests/fuzz/%,%,$(FUZZ_TARGETS)) | \
-	    TIME=$(TIME) FUZZ=$(BUILD)/fuzz xargs -P $(FUZZ_JOBS) -n 1 tests/fuzz/run.sh
+	    TIME=$(or $(TIME),60) FUZZ=$(BUILD)/fuzz xargs -P $(FUZZ_JOBS) -n 1 tests/fuzz/run.sh
 
 fuzz-programs: $(FUZZ_TARGETS:=.fuzz)
 

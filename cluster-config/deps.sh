@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that Florin needs, as root; quick and silent when all are there.
 #
-#   cluster-config/deps.sh run [test] [fuzz] [deb]      groups of packages
+#   cluster-config/deps.sh run [test] [jepsen] [fuzz] [deb]      groups of packages
 #
 # libraft must be 0.22: trixie has it, bookworm has it in backports only. That suite is enabled from
 # the mirror that the machine already uses: the new apt source is a copy of the machine's own entry
@@ -41,8 +41,9 @@ want_group() {
     test) wanted+=(libcmocka-dev libyaml-dev wrk clang-format) ;;
     deb) wanted+=(build-essential dpkg-dev debhelper fakeroot lintian) ;;
     fuzz) wanted+=(clang libclang-rt-dev) ;;
+    jepsen) wanted+=(iproute2 nftables libfaketime e2fsprogs mount util-linux) ;;
     browser) wanted+=(chromium-headless-shell) ;;
-    *) die "unknown group $1; expected run, test, fuzz, deb or browser" ;;
+    *) die "unknown group $1; expected run, test, jepsen, fuzz, deb or browser" ;;
     esac
 }
 
@@ -232,7 +233,7 @@ install_raft() {
 
 # --- all together -----------------------------------------------------------------------------
 
-[ $# -gt 0 ] || die "usage: cluster-config/deps.sh run [test] [fuzz] [deb]"
+[ $# -gt 0 ] || die "usage: cluster-config/deps.sh run [test] [jepsen] [fuzz] [deb]"
 for group in "$@"; do
     want_group "$group"
 done

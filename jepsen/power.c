@@ -15,7 +15,7 @@
  * A preloaded library is handed no context: what it knows is in one struct at file level. */
 #define _GNU_SOURCE 1
 
-#include "jepsen/power.h"
+#include "jepsen/power_private.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -35,55 +35,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { SECTOR = 512, LOST_NAME_MAX = PATH_MAX + 32 };
+struct power power = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-enum change_kind {
-    CHANGE_DATA,   /* of a file's bytes or size */
-    CHANGE_CREATE, /* of names from here on */
-    CHANGE_REMOVE,
-    CHANGE_RENAME,
-};
-
-/* One change that is not synced yet. Data: what was there, what is there. Names: paths. */
-struct change {
-    struct change *next, *before;
-    enum change_kind kind;
-    ino_t file;   /* data: the file */
-    ino_t folder; /* names: the folder (of a rename, the target's) */
-    int fd;       /* data: ours, open as long as the change is noted */
-    off_t offset;
-    off_t size_before; /* of the file */
-    uint8_t *was, *is;
-    size_t was_len, is_len;
-    bool directory;
-    char path[PATH_MAX], target[PATH_MAX];
-    char lost[LOST_NAME_MAX]; /* another name of the file that a name no longer names; "": none */
-};
-
-static struct {
-    pthread_mutex_t lock;
-    struct change *first, *last;
-    dev_t disk;
-    char root[PATH_MAX], lost[PATH_MAX];
-    bool on;
-    unsigned lost_count;
-    atomic_uint slow_us;
-    ssize_t (*write)(int, const void *, size_t);
-    ssize_t (*writev)(int, const struct iovec *, int);
-    ssize_t (*pwrite)(int, const void *, size_t, off_t);
-    int (*fsync)(int);
-    int (*fdatasync)(int);
-    int (*ftruncate)(int, off_t);
-    int (*fallocate)(int, int, off_t, off_t);
-    int (*open)(const char *, int, ...);
-    int (*openat)(int, const char *, int, ...);
-    int (*unlinkat)(int, const char *, int);
-    int (*mkdir)(const char *, mode_t);
-    int (*renameat2)(int, const char *, int, const char *, unsigned);
-} power = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* The library is of no use when it can't do its work, and neither is the run. */
-static void broken(const char *what)
+void power_broken(const char *what)
 {
     dprintf(STDERR_FILENO, "power: %s: %s\n", what, strerror(errno));
     abort();
@@ -96,7 +50,7 @@ static struct change *change_new(enum change_kind kind)
     struct change *c = calloc(1, sizeof *c);
 
     if (c == NULL) {
-        broken("out of memory");
+        power_broken("out of memory");
     }
     c->kind = kind;
     c->fd = -1;
@@ -156,13 +110,13 @@ static struct change *data_change(int fd, const struct stat *st, off_t offset, o
     c->offset = offset;
     c->size_before = st->st_size;
     if (c->fd < 0) {
-        broken("can't open a file again");
+        power_broken("can't open a file again");
     }
     if (end > offset) {
         c->was_len = (size_t)(end - offset);
         c->was = malloc(c->was_len);
         if (c->was == NULL || pread(c->fd, c->was, c->was_len, offset) != (ssize_t)c->was_len) {
-            broken("can't read what is overwritten");
+            power_broken("can't read what is overwritten");
         }
     }
     return c;
@@ -172,7 +126,7 @@ static void change_keep(struct change *c, const void *data, size_t len)
 {
     c->is = malloc(len);
     if (c->is == NULL) {
-        broken("out of memory");
+        power_broken("out of memory");
     }
     memcpy(c->is, data, len);
     c->is_len = len;
@@ -233,7 +187,7 @@ static ssize_t write_here(int fd, const struct stat *st, const void *data, size_
     ssize_t n = write_noted(fd, st, data, len, offset);
 
     if (n > 0 && lseek(fd, offset + n, SEEK_SET) < 0) {
-        broken("can't seek");
+        power_broken("can't seek");
     }
     return n;
 }
@@ -261,7 +215,7 @@ ssize_t writev(int fd, const struct iovec *parts, int n)
     }
     all = malloc(len + 1);
     if (all == NULL) {
-        broken("out of memory");
+        power_broken("out of memory");
     }
     for (i = 0, len = 0; i < n; i++) {
         memcpy(all + len, parts[i].iov_base, parts[i].iov_len);
@@ -416,7 +370,7 @@ static void save(struct change *c, const char *path)
     }
     snprintf(c->lost, sizeof c->lost, "%s/%u", power.lost, power.lost_count++);
     if (linkat(AT_FDCWD, path, AT_FDCWD, c->lost, 0) != 0) {
-        broken("can't keep a file that is removed");
+        power_broken("can't keep a file that is removed");
     }
 }
 
@@ -450,7 +404,7 @@ static int open_noted(int at, const char *name, int flags, mode_t mode)
     if (exists && (flags & O_TRUNC) != 0 && S_ISREG(st.st_mode)) {
         fd = power.openat(at, name, flags & ~(O_TRUNC | O_EXCL), mode);
         if (fd >= 0 && ftruncate(fd, 0) != 0) {
-            broken("can't truncate");
+            power_broken("can't truncate");
         }
         return fd;
     }
@@ -570,116 +524,6 @@ int rename(const char *from, const char *to)
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-/* --- the cut ---------------------------------------------------------------------------------- */
-
-static void undo(const struct change *c)
-{
-    bool ok = true;
-
-    switch (c->kind) {
-    case CHANGE_DATA:
-        ok = c->fd < 0 ||
-             (power.ftruncate(c->fd, c->size_before) == 0 &&
-              power.pwrite(c->fd, c->was, c->was_len, c->offset) == (ssize_t)c->was_len);
-        break;
-    case CHANGE_CREATE:
-        ok = power.unlinkat(AT_FDCWD, c->path, c->directory ? AT_REMOVEDIR : 0) == 0;
-        break;
-    case CHANGE_REMOVE:
-        ok = c->directory ? power.mkdir(c->path, 0700) == 0
-                          : linkat(AT_FDCWD, c->lost, AT_FDCWD, c->path, 0) == 0;
-        break;
-    case CHANGE_RENAME:
-        ok = power.renameat2(AT_FDCWD, c->target, AT_FDCWD, c->path, 0) == 0 &&
-             (c->lost[0] == '\0' || linkat(AT_FDCWD, c->lost, AT_FDCWD, c->target, 0) == 0);
-        break;
-    }
-    if (!ok) {
-        broken("can't undo");
-    }
-}
-
-static uint32_t draw(uint32_t *seed, uint32_t below) /* xorshift */
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 17;
-    *seed ^= *seed << 5;
-    return *seed % below;
-}
-
-/* Some of the writes come through, whole or in part. A file's size was changed by them or not. */
-static void redo(const struct change *c, uint32_t *seed)
-{
-    size_t len = c->is_len;
-
-    if (c->kind != CHANGE_DATA || c->is == NULL || draw(seed, 2) == 0) {
-        return;
-    }
-    if (draw(seed, 2) == 0) {
-        len = draw(seed, (uint32_t)(len / SECTOR) + 1) * SECTOR;
-    }
-    if (len > 0 && power.pwrite(c->fd, c->is, len, c->offset) != (ssize_t)len) {
-        broken("can't do again");
-    }
-}
-
-/* Names change in order on a journaled file system: the first few of the unsynced ones stay. */
-static unsigned names_kept(uint32_t *seed)
-{
-    unsigned names = 0;
-
-    for (const struct change *c = power.first; c != NULL; c = c->next) {
-        names += c->kind != CHANGE_DATA;
-    }
-    return *seed == 0 ? 0 : draw(seed, names + 1);
-}
-
-static void cut(uint32_t seed)
-{
-    pid_t node = getpid();
-    unsigned names = 0, kept;
-    struct change *c;
-
-    pthread_mutex_lock(&power.lock);
-    if (_Fork() != 0) { /* fork would call others' handlers, which may wait for their own locks */
-        for (;;) {
-            pause(); /* for the end, with the lock: nothing is written any more */
-        }
-    }
-    kill(node, SIGKILL);
-    while (getppid() == node) {
-        sched_yield();
-    }
-    kept = names_kept(&seed);
-    for (c = power.first; c != NULL; c = c->next) {
-        names += c->kind != CHANGE_DATA;
-    }
-    for (c = power.last; c != NULL; c = c->before) {
-        if (c->kind == CHANGE_DATA || names-- > kept) {
-            undo(c);
-        }
-    }
-    for (c = power.first; c != NULL && seed != 0; c = c->next) {
-        redo(c, &seed);
-    }
-    _exit(0);
-}
-
-static void *listen_for_orders(void *argument)
-{
-    int fd = *(int *)argument;
-    struct power_message m;
-
-    while (read(fd, &m, sizeof m) == (ssize_t)sizeof m) {
-        if (m.verb == POWER_CUT) {
-            cut(m.number);
-        } else if (m.verb == POWER_SLOW) {
-            atomic_store(&power.slow_us, m.number);
-        }
-    }
-    return NULL;
-}
-
 /* --- start ------------------------------------------------------------------------------------ */
 
 /* What files that a process before this one had removed are called. */
@@ -689,11 +533,11 @@ static void empty_lost(void)
     const struct dirent *entry;
 
     if (power.mkdir(power.lost, 0700) != 0 && errno != EEXIST) {
-        broken(power.lost);
+        power_broken(power.lost);
     }
     folder = opendir(power.lost);
     if (folder == NULL) {
-        broken(power.lost);
+        power_broken(power.lost);
     }
     while ((entry = readdir(folder)) != NULL) {
         power.unlinkat(dirfd(folder), entry->d_name, 0);
@@ -701,12 +545,27 @@ static void empty_lost(void)
     closedir(folder);
 }
 
+static void *listen_for_orders(void *argument)
+{
+    int fd = *(int *)argument;
+    struct power_message m;
+
+    while (read(fd, &m, sizeof m) == (ssize_t)sizeof m) {
+        if (m.verb == POWER_CUT) {
+            power_cut(m.number);
+        } else if (m.verb == POWER_SLOW) {
+            atomic_store(&power.slow_us, m.number);
+        }
+    }
+    return NULL;
+}
+
 static void find(void *function, const char *name)
 {
     void *symbol = dlsym(RTLD_NEXT, name);
 
     if (symbol == NULL) {
-        broken(name);
+        power_broken(name);
     }
     memcpy(function, &symbol, sizeof symbol);
 }
@@ -734,13 +593,13 @@ static void start_listening(const char *path)
     pthread_t thread;
 
     if (fd == NULL) {
-        broken("out of memory");
+        power_broken("out of memory");
     }
     *fd = power.open(path, O_RDWR | O_CLOEXEC); /* so that it never ends */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the node's */
     if (*fd < 0 || pthread_create(&thread, NULL, listen_for_orders, fd) != 0) {
-        broken(path);
+        power_broken(path);
     }
     pthread_detach(thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -757,12 +616,12 @@ __attribute__((constructor)) static void power_start(void)
         return;
     }
     if (stat(disk, &st) != 0) {
-        broken(disk);
+        power_broken(disk);
     }
     power.disk = st.st_dev;
     snprintf(power.root, sizeof power.root, "%s", disk);
     if (snprintf(power.lost, sizeof power.lost, "%s/.lost", disk) >= PATH_MAX) {
-        broken(disk);
+        power_broken(disk);
     }
     empty_lost();
     power.on = true;
