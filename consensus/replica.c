@@ -342,6 +342,8 @@ static bool commands_whole(const struct ticket *t)
 static int take_ticket(struct replica *r, struct ticket *t, struct fault *fault)
 {
     struct work *w = work_new(r, t->kind);
+    struct member_change change;
+    struct fault why;
 
     w->ticket = t;
     w->deadline_ms = ticket_deadline_ms(t);
@@ -360,6 +362,12 @@ static int take_ticket(struct replica *r, struct ticket *t, struct fault *fault)
         break;
     case TICKET_COMMANDS:
         if (!commands_whole(t)) {
+            work_finish(r, w, RESULT_MALFORMED);
+            return 0;
+        }
+        break;
+    case TICKET_MEMBER:
+        if (member_change_decode(work_in(w), &change, &why) != 0) {
             work_finish(r, w, RESULT_MALFORMED);
             return 0;
         }
