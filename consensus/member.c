@@ -2,6 +2,8 @@
  * version, u8 reason, u64 match_index, u64 last_index, u64 highest_id. */
 #include "consensus/member.h"
 
+#include "consensus/peer_address.h"
+
 enum { MEMBER_VERSION = 1 };
 
 void member_change_encode(const struct member_change *change, struct bytes *out)
@@ -15,23 +17,12 @@ void member_change_encode(const struct member_change *change, struct bytes *out)
     bytes_append(out, change->address, len);
 }
 
-static bool printable(const uint8_t *text, size_t len)
-{
-    size_t i;
-
-    for (i = 0; i < len; i++) {
-        if (text[i] <= ' ' || text[i] > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
 int member_change_decode(struct slice in, struct member_change *change, struct fault *fault)
 {
     struct cursor c = cursor_of(in.base, in.len);
     uint8_t version = cursor_u8(&c);
     uint8_t op = cursor_u8(&c);
+    struct peer_address parsed;
     const uint8_t *address;
     uint8_t len;
 
@@ -45,12 +36,14 @@ int member_change_decode(struct slice in, struct member_change *change, struct f
     if (op < MEMBER_ADD || op > MEMBER_REMOVE || change->id == 0) {
         return fault_set(fault, "a change of members asks for nothing that there is");
     }
-    if ((op == MEMBER_ADD) != (len > 0) || len >= MEMBER_ADDRESS_MAX || !printable(address, len)) {
+    if ((op == MEMBER_ADD) != (len > 0) || len >= MEMBER_ADDRESS_MAX ||
+        (len > 0 && memchr(address, '\0', len) != NULL)) {
         return fault_set(fault, "a change of members has a bad address");
     }
     change->op = op;
     if (len > 0) {
         memcpy(change->address, address, len);
+        return peer_address_parse(&parsed, change->address, false, fault);
     }
     return 0;
 }

@@ -59,7 +59,7 @@ struct member_answer {
 };
 
 /* Encode appends. Decode gives -1 with the fault for anything that encode does not write: another
- * op, id 0, an address that is missing, too long or not of printable ASCII, bytes left over. */
+ * op, id 0, an address that is missing, too long or not host:port, bytes left over. */
 void member_change_encode(const struct member_change *change, struct bytes *out);
 int member_change_decode(struct slice in, struct member_change *change, struct fault *fault);
 void member_answer_encode(const struct member_answer *answer, struct bytes *out);
