@@ -10,6 +10,8 @@
 
 #include "cluster-config/value.h"
 
+enum { TIMEOUT_MAX_MS = 3600000, WAIT_MAX_MS = 7 * 24 * 3600000 };
+
 enum option_id {
     OPTION_ENDPOINTS = 1,
     OPTION_KEY,
@@ -31,6 +33,8 @@ enum option_id {
     OPTION_VERIFY,
     OPTION_IF_MISSING,
     OPTION_CREDENTIAL_FILE,
+    OPTION_WAIT,
+    OPTION_RESTART_COMMAND,
 };
 
 #define BIT(option) (1u << (option))
@@ -51,6 +55,22 @@ static const struct command_entry commands[] = {
      "every endpoint's node: state, term, leader, commit, applied, ready"},
     {"cluster", "transfer", "[NODE_ID]", 0, 1, 0, CTL_OPERATOR, ctl_cluster_transfer,
      "hand leadership over, to NODE_ID or to whoever is furthest"},
+    {"cluster", "add", "NODE_ID ADDRESS", 2, 2, 0, CTL_OPERATOR, ctl_cluster_add,
+     "a new node, reached by the others at ADDRESS (host:port); it gets the ledger, and has no "
+     "vote"},
+    {"cluster", "promote", "NODE_ID [--wait TIME]", 1, 1, BIT(OPTION_WAIT), CTL_OPERATOR,
+     ctl_cluster_promote, "give it a vote, once it has caught up"},
+    {"cluster", "demote", "NODE_ID", 1, 1, 0, CTL_OPERATOR, ctl_cluster_demote,
+     "take its vote; it goes on getting the ledger, as a standby"},
+    {"cluster", "remove", "NODE_ID", 1, 1, 0, CTL_OPERATOR, ctl_cluster_remove,
+     "it stops, and its id is never used again; a leader hands over first"},
+    {"cluster", "replace", "OLD_ID NEW_ID ADDRESS [--wait TIME]", 3, 3, BIT(OPTION_WAIT),
+     CTL_OPERATOR, ctl_cluster_replace,
+     "add the new, promote it once it has caught up, remove the old; goes on where it stopped"},
+    {"cluster", "rolling-restart", "--restart-command CMD [--wait TIME]", 0, 0,
+     BIT(OPTION_WAIT) | BIT(OPTION_RESTART_COMMAND), CTL_OPERATOR, ctl_cluster_rolling_restart,
+     "run CMD for each node, with {id} and {address} filled in, the leader's last; each must be\n"
+     "      back and caught up before the next"},
     {"bet", NULL, "ID PLAYER CURRENCY AMOUNT [--round R] [--game G] [--session S]", 4, 4, PLAY,
      CTL_PROVIDER, ctl_bet, "take AMOUNT from the player"},
     {"win", NULL, "ID PLAYER CURRENCY AMOUNT [--bet ID] [--kind KIND] [--round R] ...", 4, 4,
@@ -105,6 +125,8 @@ static const struct option long_options[] = {
     {"verify", no_argument, NULL, OPTION_VERIFY},
     {"if-missing", no_argument, NULL, OPTION_IF_MISSING},
     {"credential-file", required_argument, NULL, OPTION_CREDENTIAL_FILE},
+    {"wait", required_argument, NULL, OPTION_WAIT},
+    {"restart-command", required_argument, NULL, OPTION_RESTART_COMMAND},
     {NULL, 0, NULL, 0},
 };
 
@@ -124,7 +146,8 @@ static void help(void)
         "  --key-file FILE           the same from a file (mode 600)\n"
         "  --as ROLE                 provider, platform or operator: which of those three\n"
         "  --json                    the answer's JSON instead of a table\n"
-        "  --timeout TIME            of the whole command, such as 500ms or 10s (the default)\n"
+        "  --timeout TIME            of a call, such as 500ms or 10s (the default)\n"
+        "  --wait TIME               for a node to catch up or come back, 10min by default\n"
         "\n"
         "A node that can't be reached or answers 503 or 504 is followed by the next one; the same\n"
         "id is sent again, which is always safe: an id is decided once, for ever.\n"
@@ -146,10 +169,10 @@ static int number_option(const char *name, const char *text, uint64_t *out)
     return CTL_OK;
 }
 
-static int timeout_option(const char *text, uint64_t *out_ms)
+static int time_option(const char *name, const char *text, uint64_t max_ms, uint64_t *out_ms)
 {
-    if (value_duration(slice_of(text), out_ms) != 0 || *out_ms < 1 || *out_ms > 3600000) {
-        return ctl_fail(CTL_USAGE, "--timeout is \"%s\"; expected a time such as 500ms or 10s",
+    if (value_duration(slice_of(text), out_ms) != 0 || *out_ms < 1 || *out_ms > max_ms) {
+        return ctl_fail(CTL_USAGE, "--%s is \"%s\"; expected a time such as 500ms or 10s", name,
                         text);
     }
     return CTL_OK;
@@ -179,6 +202,8 @@ static const char **text_option(struct ctl_options *o, int id)
         return &o->kind;
     case OPTION_CREDENTIAL_FILE:
         return &o->credential_file;
+    case OPTION_RESTART_COMMAND:
+        return &o->restart_command;
     default:
         return NULL;
     }
@@ -221,7 +246,9 @@ static int take_option(struct ctl_options *o, int id)
     case OPTION_BEFORE:
         return number_option("before", optarg, &o->before);
     case OPTION_TIMEOUT:
-        return timeout_option(optarg, &o->timeout_ms);
+        return time_option("timeout", optarg, TIMEOUT_MAX_MS, &o->timeout_ms);
+    case OPTION_WAIT:
+        return time_option("wait", optarg, WAIT_MAX_MS, &o->wait_ms);
     default:
         return CTL_USAGE; /* getopt has said which option it does not know */
     }
@@ -272,7 +299,7 @@ static int run(struct ctl *ctl, const struct command_entry *c, char **args, int 
 
 int main(int argc, char **argv)
 {
-    struct ctl ctl = {.options.timeout_ms = 10000};
+    struct ctl ctl = {.options.timeout_ms = 10000, .options.wait_ms = 600000};
     unsigned given = 0;
     int id;
 
