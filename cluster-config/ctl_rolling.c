@@ -228,7 +228,8 @@ static bool is_back(const struct ctl_view *v, struct restart *r, char text[stati
             r->goal = number_of(v->best, "commit_index");
         }
         snprintf(text, TEXT_MAX,
-                 "has applied entry %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT,
+                 "has applied entry %" JSON_INTEGER_FORMAT "; %" JSON_INTEGER_FORMAT
+                 " was committed when it came back",
                  number_of(row, "applied_index"), r->goal);
         return number_of(row, "applied_index") >= r->goal;
     }
@@ -250,7 +251,7 @@ static int wait_back(struct ctl *ctl, struct restart *r)
         ctl_view_release(&v);
         if (back) {
             ctl_progress_end(&progress);
-            ctl_say(ctl, "node %" JSON_INTEGER_FORMAT ": back, and %s", r->id, text);
+            ctl_say(ctl, "node %" JSON_INTEGER_FORMAT ": back, ready and caught up", r->id);
             return CTL_OK;
         }
         ctl_progress(&progress, "node %" JSON_INTEGER_FORMAT ": %s", r->id, text);

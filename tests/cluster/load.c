@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -293,19 +292,7 @@ static void check_balances(struct load *l, json_t *ledger)
 
 static void check_chain(struct load *l)
 {
-    char endpoint[URL_MAX];
-    int status;
-    pid_t pid;
-
-    cluster_url(l->cluster, first_target(l), endpoint, "%s", "");
-    fflush(stdout);
-    pid = fork();
-    if (pid == 0) {
-        execl(l->florinctl, "florinctl", "--endpoints", endpoint, "--key", l->cluster->platform_key,
-              "ledger", "--verify", (char *)NULL);
-        _exit(127);
-    }
-    if (waitpid(pid, &status, 0) < 0 || status != 0) {
+    if (cluster_ctl(l->cluster, l->cluster->platform_key, "ledger", "--verify") != 0) {
         cluster_die(l->cluster, "florinctl ledger --verify says the ledger is wrong");
     }
 }

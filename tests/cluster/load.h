@@ -32,10 +32,9 @@ struct load_client {
     size_t n_done, cap_done;
 };
 
-/* Starts as zero; the first five are the test's to fill in. */
+/* Starts as zero; the first four are the test's to fill in. */
 struct load {
-    struct cluster *cluster; /* seeded with `players` */
-    const char *florinctl;   /* path of the program */
+    struct cluster *cluster; /* seeded with `players`; its florinctl is used */
     int n_clients;
     unsigned players;
     atomic_uint targets; /* bit i: node i is called, and compared by load_check */

@@ -117,16 +117,6 @@ static void compare_heads(struct cluster *c, struct http *http, long seq)
     }
 }
 
-static void log_must_say(struct cluster *c, int i, const char *text)
-{
-    char command[512];
-
-    snprintf(command, sizeof command, "grep -q '%s' '%s/node%d.log'", text, c->folder, i + 1);
-    if (system(command) != 0) {
-        cluster_die(c, "node %d's log does not say: %s", i + 1, text);
-    }
-}
-
 /* Makes the once absent node the leader, by killing the others' way out: only it may be asked. */
 static void make_leader(struct cluster *c, struct http *http)
 {
@@ -174,7 +164,7 @@ int main(int argc, char **argv)
     place_bets(&cluster, &http, AWAY, BETS, 10);
     seq = status_number(&cluster, &http, 0, "applied_seq");
     wait_equal(&cluster, &http, seq);
-    log_must_say(&cluster, AWAY, "installed the fetched state");
+    cluster_log_must_say(&cluster, AWAY, "installed the fetched state");
     compare_heads(&cluster, &http, seq);
 
     make_leader(&cluster, &http);

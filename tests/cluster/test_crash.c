@@ -147,9 +147,9 @@ int main(int argc, char **argv)
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    cluster.florinctl = argv[2];
     cluster_make(&cluster, argv[1], NODES);
     load.cluster = &cluster;
-    load.florinctl = argv[2];
     load.n_clients = CLIENTS;
     load.players = PLAYERS;
     atomic_store(&load.targets, (1u << NODES) - 1);
