@@ -390,17 +390,7 @@ static int require(struct parser *p, bool holds, const char *name, const char *o
 static int check_together(struct parser *p)
 {
     const struct florin_config *c = p->config;
-    bool member = false;
 
-    for (uint32_t i = 0; i < c->n_members; i++) {
-        member = member || c->members[i].id == c->node_id;
-    }
-    if (!member) {
-        return fault_set(p->fault,
-                         "%s:%u: node_id is %" PRIu64 ", which no `member` line names; expected "
-                         "the id of one of the members",
-                         p->name, line_of(p, "node_id"), c->node_id);
-    }
     /* Three lost heartbeats should not yet be an election. */
     if (require(p, c->election_timeout_ms / 3 >= c->heartbeat_ms, "heartbeat", "election_timeout",
                 "a heartbeat of at most a third of the election_timeout") != 0 ||

@@ -82,17 +82,11 @@ static int take_entries(struct driver *d, struct raft_update *update, struct fau
 /* A configuration that the core holds as uncommitted has been committed: tell the core so. */
 static int commit_configuration(struct driver *d, struct fault *fault)
 {
-    struct raft_event event = {.type = RAFT_CONFIGURATION};
-
     if (d->raft.configuration_uncommitted_index == 0 ||
         d->raft.configuration_uncommitted_index > d->commit) {
         return 0;
     }
-    event.configuration.index = d->raft.configuration_uncommitted_index;
-    if (driver_copy_configuration(&d->raft.configuration, &event.configuration.conf, fault) != 0) {
-        return -1;
-    }
-    return driver_step(d, &event, fault);
+    return driver_commit_change(d, fault);
 }
 
 /* How much shorter election time-outs are while the leader is known to be gone. */
@@ -117,6 +111,10 @@ void driver_link(struct driver *d, uint64_t peer, bool up)
 {
     if (peer == driver_leader(d)) {
         hurry(d, !up);
+    }
+    roster_link(&d->roster, peer, up);
+    if (up) { /* at once: it is to be the first frame of the link */
+        roster_tick(&d->roster, d->now_ms, driver_leader(d) != 0);
     }
 }
 
@@ -159,6 +157,9 @@ static int process(struct driver *d, struct raft_update *update, struct fault *f
 {
     uint64_t commit = raft_commit_index(&d->raft);
 
+    if (driver_is_leader(d) && !d->was_leader) {
+        d->led_from = cache_last(d->cache) + 1;
+    }
     if ((update->flags & (RAFT_UPDATE_CURRENT_TERM)) || (update->flags & (RAFT_UPDATE_VOTED_FOR))) {
         take_vote(d);
     }
@@ -176,7 +177,7 @@ static int process(struct driver *d, struct raft_update *update, struct fault *f
         d->commit = commit;
     }
     note_leader(d);
-    driver_sync_peers(d);
+    driver_sync_members(d);
     cache_shrink(d->cache, d->raft.last_stored);
 #ifdef FLORIN_MUTANTS
     if (mutant_ack_before_sync(d, fault) != 0) {
@@ -210,7 +211,9 @@ int driver_step(struct driver *d, struct raft_event *event, struct fault *fault)
 struct start_entries {
     struct raft_entry *entries;
     size_t n, cap;
-    uint8_t *nothing; /* stands for every command's payload */
+    size_t last_change; /* number of the last configuration, from 1 on */
+    uint64_t bad_index; /* of a configuration that can't be read */
+    uint8_t *nothing;   /* stands for every command's payload */
 };
 
 static void collect_entry(void *context, const struct log_entry *e)
@@ -218,6 +221,9 @@ static void collect_entry(void *context, const struct log_entry *e)
     struct start_entries *s = context;
     struct raft_entry *to;
 
+    if (e->type == LOG_CHANGE && !message_configuration_valid(e->data, e->len)) {
+        s->bad_index = s->bad_index == 0 ? e->index : s->bad_index;
+    }
     if (s->n == s->cap) {
         s->cap = s->cap == 0 ? 1024 : s->cap * 2;
         s->entries = raft_realloc(s->entries, s->cap * sizeof *s->entries);
@@ -237,6 +243,7 @@ static void collect_entry(void *context, const struct log_entry *e)
             abort();
         }
         memcpy(to->buf.base, e->data, e->len);
+        s->last_change = s->n;
     }
     to->batch = to->buf.base;
 }
@@ -254,22 +261,100 @@ static void release_entries(struct start_entries *s)
     raft_free(s->nothing);
 }
 
+/* All but the last are committed: the next one is only ever proposed after that. */
+static int note_changes(struct driver *d, const struct start_entries *s, struct fault *fault)
+{
+    struct slice state;
+    uint64_t highest_id;
+    size_t i;
+
+    if (s->bad_index != 0) {
+        return fault_set(fault,
+                         "the configuration at index %llu of the log can't be read; restore this "
+                         "node from the others: docs/operations.md",
+                         (unsigned long long)s->bad_index);
+    }
+    for (i = 0; i + 1 < s->last_change; i++) {
+        const struct raft_entry *e = &s->entries[i];
+        if (e->type == RAFT_CHANGE &&
+            driver_configuration_used(d, e->buf.base, e->buf.len, fault) != 0) {
+            return -1;
+        }
+    }
+    if (driver_manifest_read(&d->snapshot.manifest, &highest_id, &state, fault) != 0) {
+        return -1;
+    }
+    roster_used(&d->roster, highest_id);
+    return 0;
+}
+
+static bool only_voter(const struct driver *d, const struct raft_configuration *c)
+{
+    bool self = false;
+    unsigned i;
+
+    for (i = 0; i < c->n; i++) {
+        if (c->servers[i].role == RAFT_VOTER && c->servers[i].id != d->options.id) {
+            return false;
+        }
+        self = self || c->servers[i].role == RAFT_VOTER;
+    }
+    return self;
+}
+
+/* The only voter leads at once, and the core has it lead the term of its last life again. In that
+ * it may have sent a stand-by an entry that is not on its own disk, and will now make another one
+ * for the same index and term. So it begins with a new term, and its own vote in it. */
+static int new_term_for_only_voter(struct driver *d, const struct start_entries *s,
+                                   struct raft_event *event, struct fault *fault)
+{
+    const struct bytes *from = &d->snapshot.configuration;
+    struct raft_configuration c;
+    struct storage_write *w;
+    struct bytes change = {.base = NULL};
+    bool only;
+
+    if (s->last_change > 0) {
+        change.base = s->entries[s->last_change - 1].buf.base;
+        change.len = s->entries[s->last_change - 1].buf.len;
+        from = &change;
+    }
+    if (from->len == 0 || MUTANT(&d->options, MUTANT_SOLE_TERM)) {
+        return 0; /* a new node: no member yet */
+    }
+    if (driver_decode_configuration(from, &c, fault) != 0) {
+        return -1;
+    }
+    only = only_voter(d, &c);
+    raft_configuration_close(&c);
+    if (only) {
+        w = driver_new_write(STORAGE_VOTE);
+        w->term = ++event->start.term;
+        w->vote = event->start.voted_for = d->options.id;
+        d->vote_write = driver_submit_write(d, w);
+    }
+    return 0;
+}
+
 static int start(struct driver *d, struct log *log, struct fault *fault)
 {
     struct raft_event event = {.type = RAFT_START};
     struct raft_snapshot_metadata metadata;
-    struct start_entries s = {NULL, 0, 0, raft_calloc(1, 8)};
+    struct start_entries s = {.nothing = raft_calloc(1, 8)};
     int rv = -1;
 
     memset(&metadata, 0, sizeof metadata);
     if (s.nothing == NULL) {
         abort();
     }
-    if (log_walk(log, collect_entry, &s, fault) != 0) {
+    if (log_walk(log, collect_entry, &s, fault) != 0 || note_changes(d, &s, fault) != 0) {
         goto out;
     }
     event.start.term = log_term(log);
     event.start.voted_for = log_vote(log);
+    if (new_term_for_only_voter(d, &s, &event, fault) != 0) {
+        goto out;
+    }
     event.start.start_index = log_first_index(log);
     event.start.entries = s.entries;
     event.start.n_entries = (unsigned)s.n;
@@ -318,6 +403,7 @@ int driver_open(struct driver **driver, const struct driver_options *options, st
     d->now_ms = now_ms;
     d->out_last = &d->out_first;
     bytes_init(&d->scratch);
+    roster_init(&d->roster, options->id, options->transport, options->reporter);
     log_snapshot_copy(&d->snapshot, log_snapshot(log));
     d->first_index = log_first_index(log);
     d->cache = cache_new(log_last_index(log) + 1, options->cache_bytes);
@@ -351,6 +437,7 @@ int driver_tick(struct driver *d, uint64_t now_ms, struct fault *fault)
     struct raft_event event = {.type = RAFT_TIMEOUT};
 
     d->now_ms = now_ms;
+    roster_tick(&d->roster, now_ms, driver_leader(d) != 0);
     if (now_ms < raft_timeout(&d->raft)) {
         return 0;
     }
@@ -382,6 +469,11 @@ int driver_receive(struct driver *d, uint64_t now_ms, uint64_t peer, struct slic
     }
     if (message.type == RAFT_INSTALL_SNAPSHOT) {
         return driver_receive_install(d, peer, &message, fault);
+    }
+    if (message.type == RAFT_APPEND_ENTRIES &&
+        driver_settle_change(d, &message.append_entries, fault) != 0) {
+        message_release(&message);
+        return -1;
     }
     event.receive.message = &message;
     rv = driver_step(d, &event, fault);
@@ -587,4 +679,7 @@ void driver_status(const struct driver *d, struct cluster_status *status)
         }
     }
     status->n_members = i;
+    status->members_index = d->raft.configuration_committed_index;
+    status->change_index = d->raft.configuration_uncommitted_index;
+    status->highest_member_id = d->roster.own.highest;
 }

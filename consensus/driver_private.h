@@ -8,6 +8,7 @@
 #include "consensus/cache.h"
 #include "consensus/driver.h"
 #include "consensus/manifest.h"
+#include "consensus/roster.h"
 
 /* A frame that waits until the vote it follows from is durable. */
 struct outgoing {
@@ -49,7 +50,9 @@ struct driver {
     struct raft_message install_message; /* owned while fetching */
     uint64_t install_peer;
 
-    uint64_t peers_committed, peers_uncommitted; /* configuration told to the transport */
+    struct roster roster;
+    uint64_t members_committed, members_uncommitted; /* what the roster knows of the core's */
+    uint64_t led_from; /* as leader: the first index that its own term may have */
     uint64_t leader_seen;
     uint64_t leader_changes, elections_won;
     uint64_t refused; /* messages that a guard dropped */
@@ -74,7 +77,18 @@ int driver_send_messages(struct driver *d, struct raft_message *messages, unsign
                          struct fault *fault);
 void driver_flush(struct driver *d);
 void driver_drop_outgoing(struct driver *d);
-void driver_sync_peers(struct driver *d);
+
+/* driver_members.c */
+void driver_sync_members(struct driver *d);
+/* The ids of a configuration that is committed. -1: it can't be read. */
+int driver_configuration_used(struct driver *d, const void *data, size_t len, struct fault *fault);
+/* Tells the core that the configuration it holds as uncommitted is committed. */
+int driver_commit_change(struct driver *d, struct fault *fault);
+/* A second configuration behind one that this node does not know to be committed: it is, or the
+ * second would never have been proposed. The core remembers one uncommitted configuration only, and
+ * if the second were cut again it would go back to the one before the first. */
+int driver_settle_change(struct driver *d, const struct raft_append_entries *m,
+                         struct fault *fault);
 
 /* driver_snapshot.c */
 int driver_receive_install(struct driver *d, uint64_t peer, struct raft_message *m,
@@ -86,5 +100,9 @@ int driver_copy_configuration(const struct raft_configuration *from, struct raft
                               struct fault *fault);
 int driver_decode_configuration(const struct bytes *from, struct raft_configuration *to,
                                 struct fault *fault);
+/* A snapshot's manifest as it is on disk and wire: the driver's part, then the state machine's,
+ * which *rest then is. -1: a newer format than this program knows. */
+int driver_manifest_read(const struct bytes *manifest, uint64_t *highest_id, struct slice *rest,
+                         struct fault *fault);
 
 #endif

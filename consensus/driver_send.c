@@ -144,27 +144,3 @@ int driver_send_messages(struct driver *d, struct raft_message *messages, unsign
     bytes_release(&frame);
     return rv;
 }
-
-void driver_sync_peers(struct driver *d)
-{
-    const struct raft_configuration *c = &d->raft.configuration;
-    uint64_t ids[MESSAGE_SERVERS_MAX];
-    const char *addresses[MESSAGE_SERVERS_MAX];
-    size_t n = 0;
-    unsigned i;
-
-    if (d->peers_committed == d->raft.configuration_committed_index &&
-        d->peers_uncommitted == d->raft.configuration_uncommitted_index) {
-        return;
-    }
-    d->peers_committed = d->raft.configuration_committed_index;
-    d->peers_uncommitted = d->raft.configuration_uncommitted_index;
-    for (i = 0; i < c->n && n < MESSAGE_SERVERS_MAX; i++) {
-        if (c->servers[i].id != d->options.id) {
-            ids[n] = c->servers[i].id;
-            addresses[n] = c->servers[i].address;
-            n++;
-        }
-    }
-    d->options.transport.set_peers(d->options.transport.impl, ids, addresses, n);
-}

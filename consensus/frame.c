@@ -55,6 +55,7 @@ static bool kind_known(uint8_t kind)
     case FRAME_FORWARD:
     case FRAME_FORWARD_RESULT:
     case FRAME_STATE:
+    case FRAME_MEMBERS:
         return true;
     default:
         return false;

@@ -21,6 +21,11 @@ enum mutant {
     MUTANT_INSTALL_OLDER,     /* move in a state that ends before the one that is here */
     MUTANT_REQUEST_AGAIN,     /* number forwarded work from 1 in every life */
     MUTANT_HURRY_ON,          /* go on with short election time-outs for ever */
+    MUTANT_CHANGE_EARLY,      /* change members before an entry of the own term is committed */
+    MUTANT_CHANGE_UNSETTLED,  /* forget a configuration when the next one comes before its commit */
+    MUTANT_STRANGERS,         /* take Raft messages from nodes that are no members any more */
+    MUTANT_SOLE_TERM,         /* let the only voter lead the same term again in its next life */
+    MUTANT_PROMOTE_EARLY,     /* make a voter of a node that has not caught up */
 };
 
 #ifdef FLORIN_MUTANTS

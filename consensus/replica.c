@@ -99,6 +99,9 @@ static void work_free(struct replica *r, struct work *w)
     if (r->transfer == w) {
         r->transfer = NULL;
     }
+    if (r->change == w) {
+        r->change = NULL;
+    }
     bytes_release(&w->in);
     bytes_release(&w->out);
     free(w);
@@ -108,7 +111,7 @@ void work_finish_forwarded(struct replica *r, struct work *w, enum forward_statu
 {
     struct forward_result result = {w->request, status, {NULL, 0}};
 
-    if (status == FORWARD_OK) {
+    if (status == FORWARD_OK || status == FORWARD_REFUSED) {
         result.bytes = (struct slice){(const char *)w->out.base, w->out.len};
     }
     replica_add_result(r, w->peer, &result);
@@ -266,7 +269,13 @@ int replica_frame(struct replica *r, uint64_t peer, enum frame_kind kind, struct
     switch (kind) {
     case FRAME_RAFT:
         return driver_receive(r->driver, replica_now_ms(r), peer, frame, fault);
+    case FRAME_MEMBERS:
+        driver_members_frame(r->driver, replica_now_ms(r), peer, frame);
+        return 0;
     case FRAME_FORWARD:
+        if (!driver_knows(r->driver, peer)) {
+            return 0; /* a node that is no member: it is told so (roster.h) */
+        }
         if (replica_take_forward(r, peer, frame) != 0) {
             driver_refused(r->driver, peer, "a malformed forward");
         }
@@ -489,6 +498,11 @@ bool replica_idle(const struct replica *r)
         }
     }
     return !driver_transferring(r->driver);
+}
+
+uint64_t replica_removed(const struct replica *r)
+{
+    return driver_removed(r->driver);
 }
 
 uint64_t replica_applied_index(const struct replica *r)

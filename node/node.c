@@ -246,7 +246,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
 int node_run(struct node *node)
 {
     uv_run(&node->loop, UV_RUN_DEFAULT);
-    return 0;
+    return node->removed ? EXIT_REMOVED : 0;
 }
 
 /* The last checkpoint: what was applied needs no replay at the next start. */

@@ -45,6 +45,9 @@ static bool send_frame(void *impl, uint64_t peer, enum frame_kind kind, struct s
 {
     struct host *h = impl;
 
+    if (kind == FRAME_MEMBERS) {
+        return true; /* the roster's: test_roster.c */
+    }
     if (h->takes > 0 && --h->takes == 0) {
         h->refuses = true; /* after this one */
     } else if (h->refuses) {
