@@ -103,6 +103,9 @@ int ctl_send(struct ctl *ctl, const char *method, const char *path, json_t *body
 /* The same: a GET without a body, a POST with one. */
 int ctl_call(struct ctl *ctl, const char *path, json_t *body, struct ctl_reply *reply);
 
+/* True when the reply is a problem of this code. */
+bool ctl_is_problem(const struct ctl_reply *reply, const char *code);
+
 uint64_t ctl_now_ms(void); /* monotonic */
 void ctl_pause_ms(uint64_t ms);
 

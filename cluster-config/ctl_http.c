@@ -195,12 +195,14 @@ static const char *text_of(const json_t *object, const char *key)
     return text == NULL ? "" : text;
 }
 
-/* Not the last word. When an attempt may have been applied, the change of the membership that is
- * under way may be our own: its end will tell. */
+/* Not the last word. A leader that found no successor may find one in a moment. And when an attempt
+ * may have been applied, the change of the members that is under way may be our own: its end will
+ * tell. */
 static bool worth_repeating(const struct ctl_reply *reply, bool maybe)
 {
     return reply->status == 429 || reply->status == 503 || reply->status == 504 ||
-           (maybe && strcmp(text_of(reply->body, "code"), "membership_busy") == 0);
+           ctl_is_problem(reply, "no_successor") ||
+           (maybe && ctl_is_problem(reply, "membership_busy"));
 }
 
 /* The attempts; none begins after the command's time. True when the last one was answered for good.
@@ -216,7 +218,7 @@ static bool attempts(struct ctl *ctl, const struct ctl_request *request, struct 
         uint64_t left = now < deadline ? deadline - now : 0;
 
         if (left == 0 && n > 0) {
-            return false;
+            return reply->status == 409;
         }
         ctl_reply_release(reply);
         left = left < TRY_MS_MAX ? left : TRY_MS_MAX;
@@ -261,12 +263,12 @@ static int refused(struct ctl *ctl, const char *method, const struct ctl_reply *
     char *differ = json_is_array(fields) ? json_dumps(fields, JSON_COMPACT) : NULL;
     int rc;
 
-    if ((strcmp(code, "already_exists") == 0 && (repeated || ctl->options.if_missing)) ||
+    if ((ctl_is_problem(reply, "already_exists") && (repeated || ctl->options.if_missing)) ||
         (strcmp(method, "DELETE") == 0 && reply->status == 404 && repeated)) {
         free(differ);
         return CTL_OK; /* what was wanted is so */
     }
-    if (ctl->expected != NULL && strcmp(code, ctl->expected) == 0) {
+    if (ctl->expected != NULL && ctl_is_problem(reply, ctl->expected)) {
         free(differ);
         return CTL_REFUSED; /* the caller knows what to do about it */
     }
@@ -278,6 +280,11 @@ static int refused(struct ctl *ctl, const char *method, const struct ctl_reply *
                   differ ? differ : "");
     free(differ);
     return rc;
+}
+
+bool ctl_is_problem(const struct ctl_reply *reply, const char *code)
+{
+    return strcmp(text_of(reply->body, "code"), code) == 0;
 }
 
 int ctl_call(struct ctl *ctl, const char *path, json_t *body, struct ctl_reply *reply)

@@ -29,13 +29,6 @@ static void member_path(char path[static PATH_BYTES], json_int_t id, const char 
     snprintf(path, PATH_BYTES, "/v1/cluster/members/%" JSON_INTEGER_FORMAT "%s", id, action);
 }
 
-static bool is_problem(const struct ctl_reply *reply, const char *code)
-{
-    const char *got = json_string_value(json_object_get(reply->body, "code"));
-
-    return got != NULL && strcmp(got, code) == 0;
-}
-
 /* Asks until the node has caught up, telling how far it is, for --wait at most. */
 static int promote(struct ctl *ctl, json_int_t id, struct ctl_reply *reply)
 {
@@ -52,7 +45,7 @@ static int promote(struct ctl *ctl, json_int_t id, struct ctl_reply *reply)
 
         ctl_reply_release(reply);
         rc = ctl_send(ctl, "POST", path, NULL, reply);
-        if (rc != CTL_REFUSED || !is_problem(reply, "not_caught_up")) {
+        if (rc != CTL_REFUSED || !ctl_is_problem(reply, "not_caught_up")) {
             break;
         }
         ctl_view_take(ctl, &v);

@@ -84,7 +84,7 @@ static void write_config(struct cluster *c, int i, const char *cluster_id)
                          "http_threads = 160\nsegment_bytes = 4MiB\n%s",
                          cluster_id, i + 1, i + 1, c->nodes[i].peer_port, c->nodes[i].http_port,
                          c->config == NULL ? "checkpoint_interval = 1s\n" : c->config);
-    for (j = 0; i < c->n_first && j < c->n_first; j++) {
+    for (j = 0; j < c->n_first; j++) {
         len += (size_t)snprintf(text + len, sizeof text - len, "member = %d 127.0.0.1:%u\n", j + 1,
                                 c->nodes[j].peer_port);
     }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/cluster/look.h"
+
 enum {
     LIMIT_S = 60, /* for any condition that is waited for */
     PAGE = 1000,
@@ -297,48 +299,6 @@ static void check_chain(struct load *l)
     }
 }
 
-/* Each node's own state at the last seq: waits until all have applied it, compares the hashes. */
-static void check_heads(struct load *l, size_t count)
-{
-    uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
-    char first[80] = "";
-    struct http http;
-    char url[URL_MAX];
-    int i;
-
-    http_init(&http);
-    for (i = 0; i < CLUSTER_NODES_MAX; i++) {
-        const char *hash = NULL;
-        json_t *json = NULL;
-
-        if (!is_target(l, i)) {
-            continue;
-        }
-        while (hash == NULL) {
-            json_decref(json);
-            json = NULL;
-            cluster_url(l->cluster, i, url, "/v1/ledger?from=%zu&limit=1&consistency=stale", count);
-            http_call(&http, "GET", url, l->cluster->platform_key, NULL, &json);
-            hash = json_string_value(
-                json_object_get(json_array_get(json_object_get(json, "entries"), 0), "hash"));
-            if (hash == NULL && test_now_us() > limit) {
-                cluster_die(l->cluster, "node %d has not applied seq %zu", i + 1, count);
-            }
-            if (hash == NULL) {
-                usleep(10000);
-            }
-        }
-        if (first[0] == '\0') {
-            snprintf(first, sizeof first, "%s", hash);
-        } else if (strcmp(first, hash) != 0) {
-            cluster_die(l->cluster, "node %d has another chain head at seq %zu", i + 1, count);
-        }
-        json_decref(json);
-    }
-    http_release(&http);
-    printf("chain heads of all nodes at seq %zu are equal: %.16s...\n", count, first);
-}
-
 void load_check(struct load *l, const char *when)
 {
     size_t count;
@@ -352,7 +312,7 @@ void load_check(struct load *l, const char *when)
     check_acknowledged(l, ledger);
     check_balances(l, ledger);
     check_chain(l);
-    check_heads(l, count);
+    look_equal(l->cluster, atomic_load(&l->targets), (long)count);
     printf("%s: %lu acknowledged, all in a ledger of %zu entries, once each; clients saw 503 %lu "
            "times, 504 %lu times, a broken connection %lu times\n",
            when, atomic_load(&l->acknowledged), count, atomic_load(&l->unavailable),

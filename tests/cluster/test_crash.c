@@ -8,9 +8,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "tests/cluster/load.h"
+#include "tests/cluster/look.h"
 
 enum {
     CLIENTS = LOAD_CLIENTS_MAX,
@@ -18,22 +18,7 @@ enum {
     NODES = 3,
     KILLS_MAX = 20,
     PROGRESS_BEFORE_KILL = 400, /* acknowledged answers between two kills */
-    LIMIT_S = 60,               /* for any condition that is waited for */
 };
-
-static int wait_leader(struct load *l)
-{
-    uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
-    int leader;
-
-    while ((leader = cluster_leader(l->cluster)) < 0) {
-        if (test_now_us() > limit) {
-            cluster_die(l->cluster, "no leader for %d s", LIMIT_S);
-        }
-        usleep(10000);
-    }
-    return leader;
-}
 
 /* ---- the election gap ---- */
 
@@ -89,7 +74,7 @@ static void kill_leaders(struct load *l, int kills)
     load_start(l, 0);
     load_wait_progress(l, PROGRESS_BEFORE_KILL);
     for (i = 0; i < kills; i++) {
-        int leader = wait_leader(l);
+        int leader = look_leader(l->cluster);
         at[i] = test_now_us();
         cluster_signal(l->cluster, leader, SIGKILL);
         cluster_reap(l->cluster, leader);

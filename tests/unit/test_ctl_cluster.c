@@ -118,6 +118,35 @@ static void busy_with_another_change_is_said(void **state)
     rig_close(&r);
 }
 
+/* It is not the last word: a successor may be found in a moment. */
+static void a_leader_that_finds_no_successor_is_asked_again(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {409, "{\"code\":\"no_successor\"}"}, {200, "{\"id\":4}"});
+    rig_open(&r);
+    r.ctl.n_endpoints = 1;
+    assert_int_equal(run(&r, ctl_cluster_remove, "4", NULL, NULL), CTL_OK);
+    assert_int_equal(requests(&r.a), 2);
+    rig_close(&r);
+}
+
+/* ... and when time is up it is the answer, not "no node could answer". */
+static void a_refusal_that_stays_is_the_answer(void **state)
+{
+    struct rig r = {0};
+
+    (void)state;
+    SCRIPT(&r.a, {409, "{\"code\":\"no_successor\"}"});
+    rig_open(&r);
+    r.ctl.n_endpoints = 1;
+    r.ctl.options.timeout_ms = 200;
+    assert_int_equal(run(&r, ctl_cluster_remove, "4", NULL, NULL), CTL_REFUSED);
+    assert_true(requests(&r.a) > 1);
+    rig_close(&r);
+}
+
 static void a_replacement_goes_on_where_it_was(void **state)
 {
     struct rig r = {0};
@@ -209,6 +238,8 @@ int main(void)
         cmocka_unit_test(a_repeated_removal_finds_its_work_done),
         cmocka_unit_test(busy_with_our_own_change_is_waited_out),
         cmocka_unit_test(busy_with_another_change_is_said),
+        cmocka_unit_test(a_leader_that_finds_no_successor_is_asked_again),
+        cmocka_unit_test(a_refusal_that_stays_is_the_answer),
         cmocka_unit_test(a_replacement_goes_on_where_it_was),
         cmocka_unit_test(a_replacement_that_can_not_be),
         cmocka_unit_test(progress_is_told),
