@@ -27,7 +27,7 @@ uint64_t driver_submit_write(struct driver *d, struct storage_write *w)
     return d->submitted;
 }
 
-static void take_vote(struct driver *d)
+void driver_take_vote(struct driver *d)
 {
     struct storage_write *w = driver_new_write(STORAGE_VOTE);
     uint64_t number;
@@ -161,7 +161,7 @@ static int process(struct driver *d, struct raft_update *update, struct fault *f
         d->led_from = cache_last(d->cache) + 1;
     }
     if ((update->flags & (RAFT_UPDATE_CURRENT_TERM)) || (update->flags & (RAFT_UPDATE_VOTED_FOR))) {
-        take_vote(d);
+        driver_take_vote(d);
     }
     if ((update->flags & (RAFT_UPDATE_ENTRIES)) && take_entries(d, update, fault) != 0) {
         return -1;
@@ -204,6 +204,7 @@ int driver_step(struct driver *d, struct raft_event *event, struct fault *fault)
     }
     rv = process(d, &update, fault);
     d->answers_stale = false;
+    d->asked = NULL;
     return rv;
 }
 
@@ -432,11 +433,27 @@ void driver_close(struct driver *d)
     free(d);
 }
 
+/* The core of a node that is no voter never runs for office, and so never finds out that its leader
+ * is gone: it would send work there, and refuse its vote to the next one, for ever. */
+static void forget_silent_leader(struct driver *d)
+{
+    if (d->raft.state != RAFT_FOLLOWER || d->raft.follower_state.current_leader.id == 0 ||
+        d->now_ms - d->leader_heard_ms < 2 * (uint64_t)d->options.election_timeout_ms ||
+        MUTANT(&d->options, MUTANT_MUTE_STANDBYS)) {
+        return;
+    }
+    raft_free(d->raft.follower_state.current_leader.address);
+    d->raft.follower_state.current_leader.address = NULL;
+    d->raft.follower_state.current_leader.id = 0;
+    note_leader(d);
+}
+
 int driver_tick(struct driver *d, uint64_t now_ms, struct fault *fault)
 {
     struct raft_event event = {.type = RAFT_TIMEOUT};
 
     d->now_ms = now_ms;
+    forget_silent_leader(d);
     roster_tick(&d->roster, now_ms, driver_leader(d) != 0);
     if (now_ms < raft_timeout(&d->raft)) {
         return 0;
@@ -475,8 +492,14 @@ int driver_receive(struct driver *d, uint64_t now_ms, uint64_t peer, struct slic
         message_release(&message);
         return -1;
     }
+    if (message.type == RAFT_REQUEST_VOTE) {
+        d->asked = &message.request_vote;
+    }
     event.receive.message = &message;
     rv = driver_step(d, &event, fault);
+    if (peer == driver_leader(d)) {
+        d->leader_heard_ms = now_ms;
+    }
     if (message.type == RAFT_APPEND_ENTRIES) {
         raft_free(message.append_entries.entries); /* the batch is the core's or gone */
     }

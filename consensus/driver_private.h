@@ -38,8 +38,9 @@ struct driver {
     uint64_t commit;      /* never goes back, whatever the core says */
     uint64_t submitted;   /* storage writes: last number given, last number durable */
     uint64_t durable;
-    uint64_t vote_write; /* messages wait for this write */
-    bool answers_stale;  /* the message that is being taken is of an older term */
+    uint64_t vote_write;                   /* messages wait for this write */
+    bool answers_stale;                    /* the message that is being taken is of an older term */
+    const struct raft_request_vote *asked; /* ... is this; else NULL */
 
     struct outgoing *out_first, **out_last;
     struct bytes scratch; /* an entry read back */
@@ -54,6 +55,7 @@ struct driver {
     uint64_t members_committed, members_uncommitted; /* what the roster knows of the core's */
     uint64_t led_from; /* as leader: the first index that its own term may have */
     uint64_t leader_seen;
+    uint64_t leader_heard_ms; /* when it last sent entries or a heartbeat */
     uint64_t leader_changes, elections_won;
     uint64_t refused; /* messages that a guard dropped */
     uint64_t refused_said_ms;
@@ -66,11 +68,12 @@ struct driver {
 int driver_step(struct driver *d, struct raft_event *event, struct fault *fault);
 uint64_t driver_submit_write(struct driver *d, struct storage_write *w);
 struct storage_write *driver_new_write(enum storage_kind kind);
+void driver_take_vote(struct driver *d); /* the core's term and vote are to be durable */
 
 /* driver_guard.c: false when the message must not reach the core; says why in the report. */
 bool driver_guard(struct driver *d, uint64_t peer, const struct raft_message *m);
-/* What the core must not say either. */
-void driver_guard_outgoing(struct driver *d, struct raft_message *m);
+/* What the core must not say either, or should. */
+int driver_guard_outgoing(struct driver *d, struct raft_message *m, struct fault *fault);
 
 /* driver_send.c */
 int driver_send_messages(struct driver *d, struct raft_message *messages, unsigned n,

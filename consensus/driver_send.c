@@ -130,7 +130,10 @@ int driver_send_messages(struct driver *d, struct raft_message *messages, unsign
     bytes_init(&frame);
     for (i = 0; i < n && rv == 0; i++) {
         struct raft_message *m = &messages[i];
-        driver_guard_outgoing(d, m);
+        rv = driver_guard_outgoing(d, m, fault);
+        if (rv != 0) {
+            break;
+        }
         if (m->type == RAFT_APPEND_ENTRIES) {
             rv = send_append(d, m->server_id, &m->append_entries, fault);
         } else if (m->type == RAFT_INSTALL_SNAPSHOT) {

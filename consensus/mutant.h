@@ -24,6 +24,8 @@ enum mutant {
     MUTANT_CHANGE_EARLY,      /* change members before an entry of the own term is committed */
     MUTANT_CHANGE_UNSETTLED,  /* forget a configuration when the next one comes before its commit */
     MUTANT_STRANGERS,         /* take Raft messages from nodes that are no members any more */
+    MUTANT_MUTE_STANDBYS,     /* give no vote that the own log does not entitle to */
+    MUTANT_FETCH_HELD,        /* fetch a state that is older than the one that is here */
     MUTANT_SOLE_TERM,         /* let the only voter lead the same term again in its next life */
     MUTANT_PROMOTE_EARLY,     /* make a voter of a node that has not caught up */
 };

@@ -191,10 +191,25 @@ static uint64_t first_request(const struct replica_options *options)
     return (wall_ms << 22) + ((uint64_t)options->driver.seed << 32) + 1;
 }
 
+/* A state that came by a copy may be newer than any snapshot of the leader of now, and that leader
+ * may need this very node to get further. What it wants installed is here already, then. */
+static void start_install(void *impl, uint64_t peer, uint64_t index, struct slice manifest)
+{
+    struct replica *r = impl;
+    const struct installer *installer = &r->options.driver.installer;
+
+    if (r->counters.checkpoint_index >= index && !MUTANT(&r->options.driver, MUTANT_FETCH_HELD)) {
+        r->install_held = true;
+        return;
+    }
+    installer->start(installer->impl, peer, index, manifest);
+}
+
 int replica_open(struct replica **replica, const struct replica_options *options, struct log *log,
                  struct fault *fault)
 {
     struct replica *r = calloc(1, sizeof *r);
+    struct driver_options driver = options->driver;
     uint64_t last = log_last_index(log);
 
     *replica = NULL;
@@ -225,7 +240,10 @@ int replica_open(struct replica **replica, const struct replica_options *options
                   (unsigned long long)r->applied, (unsigned long long)last);
         goto err;
     }
-    if (driver_open(&r->driver, &options->driver, log, replica_now_ms(r), fault) != 0) {
+    if (driver.installer.start != NULL) {
+        driver.installer = (struct installer){r, start_install};
+    }
+    if (driver_open(&r->driver, &driver, log, replica_now_ms(r), fault) != 0) {
         goto err;
     }
     *replica = r;
@@ -435,6 +453,12 @@ static void track_leadership(struct replica *r)
 int replica_pump(struct replica *r, bool *again, struct fault *fault)
 {
     *again = false;
+    if (r->install_held) {
+        r->install_held = false;
+        if (driver_fetched(r->driver, replica_now_ms(r), true, fault) != 0) {
+            return -1;
+        }
+    }
     if (driver_tick(r->driver, replica_now_ms(r), fault) != 0 || take_tickets(r, fault) != 0) {
         return -1;
     }

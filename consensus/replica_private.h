@@ -85,6 +85,7 @@ struct replica {
     size_t forwarded_bytes;
     struct peer_results results[STATUS_MEMBERS_MAX];
     struct bytes scratch;
+    bool install_held; /* the state here is durable and holds what Raft wants installed */
 
     struct cluster_status counters; /* only the counters are used */
 };

@@ -279,8 +279,10 @@ bool check_settled(const struct world *w)
     for (i = 0; i < w->n_nodes; i++) {
         const struct node *n = &w->nodes[i];
         if (!check_is_member(c, n->id)) {
-            if (!n->retired && was_member(c, (unsigned)n->id)) {
-                return false; /* it is to be told */
+            /* It is to be told, unless it never heard of anybody: then nobody knows it. */
+            if (!n->retired && was_member(c, (unsigned)n->id) &&
+                (!n->up || log_last_index(n->log) > 0)) {
+                return false;
             }
             continue;
         }
@@ -292,6 +294,42 @@ bool check_settled(const struct world *w)
         leader = leader || driver_is_leader(replica_driver(n->replica));
     }
     return leader && clients_quiet(w);
+}
+
+void check_say(struct world *w)
+{
+    struct cluster_status s;
+    char members[256];
+    unsigned i, m;
+    int len;
+
+    world_say(w, "applied by anybody: %llu; clients %s", (unsigned long long)w->check->n_indexes,
+              clients_quiet(w) ? "quiet" : "busy");
+    for (i = 0; i < w->n_nodes; i++) {
+        if (!w->nodes[i].up || w->nodes[i].replica == NULL) {
+            world_say(w, "node %u is down%s", i + 1, w->nodes[i].retired ? " for good" : "");
+            continue;
+        }
+        replica_status(w->nodes[i].replica, &s);
+        len = 0;
+        members[0] = '\0';
+        for (m = 0; m < s.n_members; m++) {
+            len += snprintf(
+                members + len, sizeof members - (size_t)len, " %u%s%s%s", (unsigned)s.members[m].id,
+                s.members[m].role == MEMBER_VOTER ? "v" : "s", s.members[m].connected ? "" : "-",
+                s.members[m].id == s.leader_id ? "*" : "");
+        }
+        world_say(w,
+                  "node %u: %s term %llu, log %llu to %llu, snapshot %llu, commit %llu, applied "
+                  "%llu; as of %llu:%s%s%s",
+                  i + 1, s.state, (unsigned long long)s.term, (unsigned long long)s.first_index,
+                  (unsigned long long)s.last_index,
+                  (unsigned long long)driver_snapshot_index(replica_driver(w->nodes[i].replica)),
+                  (unsigned long long)s.commit_index, (unsigned long long)s.applied_index,
+                  (unsigned long long)(s.change_index != 0 ? s.change_index : s.members_index),
+                  members, w->nodes[i].fetching ? ", fetching" : "",
+                  w->nodes[i].checkpoint != CHECKPOINT_NONE ? ", checkpoint" : "");
+    }
 }
 
 void check_end(struct world *w)

@@ -72,6 +72,8 @@ bool check_balance(const struct check *c, uint32_t player, int64_t balance_minor
 
 /* True when everybody has applied everything and one leads. */
 bool check_settled(const struct world *w);
+/* Where everybody stands, for the trace of a run that does not settle. */
+void check_say(struct world *w);
 /* Once it has settled. */
 void check_end(struct world *w);
 

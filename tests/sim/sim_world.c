@@ -29,6 +29,9 @@ void world_fail(struct world *w, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(w->failure, sizeof w->failure, format, arguments);
     va_end(arguments);
+    if (w->options.verbose) {
+        check_say(w);
+    }
     world_say(w, "FAILED: %s", w->failure);
 }
 
