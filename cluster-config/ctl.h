@@ -132,6 +132,8 @@ json_t *ctl_view_node(const struct ctl_view *v, json_int_t id);
 void ctl_view_progress(const struct ctl_view *v, json_int_t id, char *text, size_t cap);
 /* True when there is something to say about that: it gets a copy, or is not connected. */
 bool ctl_view_behind(const struct ctl_view *v, json_int_t id);
+/* True when it may have caught up, as far as can be seen from here. */
+bool ctl_view_near(const struct ctl_view *v, json_int_t id);
 /* The members as a table, or as JSON; an exit code. */
 int ctl_members_show(struct ctl *ctl);
 

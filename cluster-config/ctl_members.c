@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { LOOK_EVERY_MS = 500, PATH_BYTES = 96 };
+enum { LOOK_EVERY_MS = 300, ASK_EVERY_MS = 10000, PATH_BYTES = 96, TEXT_MAX = 160 };
 
 static int show(struct ctl *ctl, const struct ctl_reply *reply)
 {
@@ -29,41 +29,58 @@ static void member_path(char path[static PATH_BYTES], json_int_t id, const char 
     snprintf(path, PATH_BYTES, "/v1/cluster/members/%" JSON_INTEGER_FORMAT "%s", id, action);
 }
 
-/* Asks until the node has caught up, telling how far it is, for --wait at most. */
+/* Looks until it is worth asking again whether the node may have its vote, telling how far it is.
+ * False when `deadline` has come; `text` then says how far. */
+static bool wait_near(struct ctl *ctl, json_int_t id, uint64_t deadline,
+                      struct ctl_progress *progress, char text[static TEXT_MAX])
+{
+    uint64_t ask_again = ctl_now_ms() + ASK_EVERY_MS;
+
+    for (;;) {
+        struct ctl_view v;
+        bool near;
+
+        ctl_view_take(ctl, &v);
+        ctl_view_progress(&v, id, text, TEXT_MAX);
+        near = ctl_view_near(&v, id);
+        ctl_view_release(&v);
+        ctl_progress(progress, "node %" JSON_INTEGER_FORMAT ": %s", id, text);
+        if (ctl_now_ms() >= deadline) {
+            return false;
+        }
+        ctl_pause_ms(LOOK_EVERY_MS);
+        if (near || ctl_now_ms() >= ask_again) {
+            return true;
+        }
+    }
+}
+
+/* Asks until the node has caught up, for --wait at most. The leader decides what that is; each
+ * question is a line in its log, so it is not asked while the answer is plain. */
 static int promote(struct ctl *ctl, json_int_t id, struct ctl_reply *reply)
 {
     uint64_t deadline = ctl_now_ms() + ctl->options.wait_ms;
     struct ctl_progress progress = {0};
     char path[PATH_BYTES];
+    char text[TEXT_MAX];
+    bool waiting;
     int rc;
 
     member_path(path, id, "/promote");
     ctl->expected = "not_caught_up";
-    for (;;) {
-        struct ctl_view v;
-        char text[160];
-
+    do {
         ctl_reply_release(reply);
         rc = ctl_send(ctl, "POST", path, NULL, reply);
-        if (rc != CTL_REFUSED || !ctl_is_problem(reply, "not_caught_up")) {
-            break;
-        }
-        ctl_view_take(ctl, &v);
-        ctl_view_progress(&v, id, text, sizeof text);
-        ctl_view_release(&v);
-        ctl_progress(&progress, "node %" JSON_INTEGER_FORMAT ": %s", id, text);
-        if (ctl_now_ms() >= deadline) {
-            ctl_progress_end(&progress);
-            rc = ctl_fail(CTL_REFUSED,
-                          "node %" JSON_INTEGER_FORMAT " has not caught up in time (%s); the same "
-                          "command goes on waiting, --wait says for how long",
-                          id, text);
-            break;
-        }
-        ctl_pause_ms(LOOK_EVERY_MS);
-    }
-    ctl_progress_end(&progress);
+        waiting = rc == CTL_REFUSED && ctl_is_problem(reply, "not_caught_up");
+    } while (waiting && wait_near(ctl, id, deadline, &progress, text));
     ctl->expected = NULL;
+    ctl_progress_end(&progress);
+    if (waiting) {
+        rc = ctl_fail(CTL_REFUSED,
+                      "node %" JSON_INTEGER_FORMAT " has not caught up in time (%s); the same "
+                      "command goes on waiting, --wait says for how long",
+                      id, text);
+    }
     return rc;
 }
 

@@ -7,7 +7,7 @@
 
 #include "cluster-config/value.h"
 
-enum { LOOK_MS = 2000 };
+enum { LOOK_MS = 2000, NEAR_ENTRIES = 1000 };
 
 /* The row of one endpoint. */
 static json_t *row_of(struct ctl *ctl, unsigned endpoint, bool *answered)
@@ -159,6 +159,16 @@ bool ctl_view_behind(const struct ctl_view *v, json_int_t id)
 
     return copy_to(v, id) != NULL ||
            (ctl_view_has_leader(v) && !json_is_true(json_object_get(member, "connected")));
+}
+
+bool ctl_view_near(const struct ctl_view *v, json_int_t id)
+{
+    const json_t *member = ctl_view_member(v, id);
+    json_int_t match = json_integer_value(json_object_get(member, "match_index"));
+    json_int_t last = json_integer_value(json_object_get(v->best, "last_index"));
+
+    return ctl_view_has_leader(v) && json_is_true(json_object_get(member, "connected")) &&
+           copy_to(v, id) == NULL && last - match <= NEAR_ENTRIES;
 }
 
 int ctl_node_id(const char *text, json_int_t *id)
