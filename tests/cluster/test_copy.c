@@ -18,7 +18,7 @@ enum {
     NODES = 3,
     AWAY = 2,
     BATCH = 8000,
-    BATCHES = 8,    /* so much state that a copy takes a while */
+    BATCHES = 6,    /* so much state that a copy takes a while */
     KILLS = 2,      /* in the middle of a copy */
     TRIES_MAX = 20, /* a copy may end before the kill */
     LIMIT_S = 60,
