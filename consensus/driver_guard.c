@@ -94,7 +94,7 @@ static const char *reason(struct driver *d, uint64_t peer, const struct raft_mes
 
     /* Only members are asked, so only members answer. Requests are another matter: a node that was
      * away may have only heard of the member that leads now (roster.h), and must follow it. */
-    if (!driver_knows(d, peer) && !MUTANT(&d->options, MUTANT_STRANGERS)) {
+    if (!driver_knows(d, peer) && !MUTANT(&d->options, MUTANT_SENDER_MEMBER)) {
         return "it is no member as far as this node knows, and has not shown that it knows more";
     }
     if (result && member(d, peer) == NULL && !MUTANT(&d->options, MUTANT_SENDER_MEMBER)) {

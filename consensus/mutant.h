@@ -9,7 +9,7 @@ enum mutant {
     MUTANT_COMMIT_BACKWARDS,  /* believe a commit index that goes back */
     MUTANT_APPLY_BY_COMMIT,   /* apply from the core's commit index, not from our applied one */
     MUTANT_INSTALL_TERM,      /* install without checking what was loaded */
-    MUTANT_SENDER_MEMBER,     /* take results from anybody */
+    MUTANT_SENDER_MEMBER,     /* take messages from anybody */
     MUTANT_TERM_JUMP,         /* take any term */
     MUTANT_FORGET_VOTE,       /* send before term and vote are durable */
     MUTANT_STALE_PERSISTED,   /* report entries as durable that were cut and written again */
@@ -23,11 +23,8 @@ enum mutant {
     MUTANT_HURRY_ON,          /* go on with short election time-outs for ever */
     MUTANT_CHANGE_EARLY,      /* change members before an entry of the own term is committed */
     MUTANT_CHANGE_UNSETTLED,  /* forget a configuration when the next one comes before its commit */
-    MUTANT_STRANGERS,         /* take Raft messages from nodes that are no members any more */
     MUTANT_MUTE_STANDBYS,     /* give no vote that the own log does not entitle to */
-    MUTANT_FETCH_HELD,        /* fetch a state that is older than the one that is here */
     MUTANT_SOLE_TERM,         /* let the only voter lead the same term again in its next life */
-    MUTANT_PROMOTE_EARLY,     /* make a voter of a node that has not caught up */
 };
 
 #ifdef FLORIN_MUTANTS

@@ -198,7 +198,7 @@ static void start_install(void *impl, uint64_t peer, uint64_t index, struct slic
     struct replica *r = impl;
     const struct installer *installer = &r->options.driver.installer;
 
-    if (r->counters.checkpoint_index >= index && !MUTANT(&r->options.driver, MUTANT_FETCH_HELD)) {
+    if (r->counters.checkpoint_index >= index) {
         r->install_held = true;
         return;
     }

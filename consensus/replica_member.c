@@ -65,9 +65,8 @@ static enum verdict judge_promote(struct replica *r, struct judgement *j)
     if (j->members[j->at].role == MEMBER_VOTER) {
         return VERDICT_DONE;
     }
-    if ((j->now.members[j->at].match_index + slack < j->now.last_index ||
-         !j->now.members[j->at].connected) &&
-        !MUTANT(&r->options.driver, MUTANT_PROMOTE_EARLY)) {
+    if (j->now.members[j->at].match_index + slack < j->now.last_index ||
+        !j->now.members[j->at].connected) {
         j->answer.match_index = j->now.members[j->at].match_index;
         j->answer.last_index = j->now.last_index;
         return refuse(j, MEMBER_NOT_CAUGHT_UP);
