@@ -28,7 +28,7 @@ enum { CTL_ENDPOINTS_MAX = 16, CTL_ENDPOINT_LENGTH_MAX = 256, CTL_KEY_MAX = 256 
 struct ctl_options {
     const char *endpoints, *key, *key_file, *as; /* NULL: not given */
     const char *round, *game, *session, *bet, *kind;
-    const char *credential_file, *restart_command;
+    const char *credential_file, *restart_command, *until;
     uint64_t limit, from, before; /* 0: not given */
     uint64_t timeout_ms;          /* of a call: no attempt begins after it */
     uint64_t wait_ms;             /* of a node that catches up or restarts */
@@ -53,7 +53,10 @@ ctl_command_fn ctl_bet, ctl_win, ctl_rollback, ctl_deposit, ctl_balance, ctl_his
     ctl_transaction, ctl_ledger, ctl_cluster_status, ctl_cluster_transfer, ctl_cluster_add,
     ctl_cluster_promote, ctl_cluster_demote, ctl_cluster_remove, ctl_cluster_replace,
     ctl_cluster_rolling_restart, ctl_currency_add, ctl_provider_add, ctl_gateway_add,
-    ctl_player_add, ctl_key_add;
+    ctl_player_add, ctl_key_add, ctl_withdrawal_add, ctl_withdrawal_confirm, ctl_withdrawal_cancel,
+    ctl_provider_show, ctl_provider_disable, ctl_provider_enable, ctl_gateway_show,
+    ctl_gateway_disable, ctl_gateway_enable, ctl_key_disable, ctl_key_enable, ctl_session_show,
+    ctl_session_close, ctl_player_show, ctl_player_status, ctl_player_limit;
 
 /* Fills in endpoints and key from options, environment and files; says what is missing and how to
  * mend it. 0 or an exit code. */

@@ -35,6 +35,7 @@ enum option_id {
     OPTION_CREDENTIAL_FILE,
     OPTION_WAIT,
     OPTION_RESTART_COMMAND,
+    OPTION_UNTIL,
 };
 
 #define BIT(option) (1u << (option))
@@ -80,6 +81,12 @@ static const struct command_entry commands[] = {
      "reverse the bet or win ORIGINAL"},
     {"deposit", NULL, "ID PLAYER CURRENCY AMOUNT GATEWAY", 5, 5, 0, CTL_PLATFORM, ctl_deposit,
      "money that came in through GATEWAY"},
+    {"withdrawal", "add", "ID PLAYER CURRENCY AMOUNT GATEWAY", 5, 5, 0, CTL_PLATFORM,
+     ctl_withdrawal_add, "hold AMOUNT until the withdrawal is confirmed or cancelled"},
+    {"withdrawal", "confirm", "ID [AMOUNT]", 1, 2, 0, CTL_PLATFORM, ctl_withdrawal_confirm,
+     "it went out, all of it or AMOUNT; with the key of who made it"},
+    {"withdrawal", "cancel", "ID", 1, 1, 0, CTL_PLATFORM, ctl_withdrawal_cancel,
+     "it will not go out"},
     {"balance", NULL, "PLAYER [--stale]", 1, 1, BIT(OPTION_STALE), CTL_PLATFORM, ctl_balance,
      "what the player has, by currency"},
     {"history", NULL, "PLAYER [--limit N] [--before SEQ] [--stale]", 1, 1,
@@ -98,6 +105,25 @@ static const struct command_entry commands[] = {
      ctl_gateway_add, "a payment gateway"},
     {"player", "add", "ID [CURRENCY...] [--if-missing]", 1, 17, BIT(OPTION_IF_MISSING),
      CTL_PLATFORM, ctl_player_add, "a player, for these currencies only if any are given"},
+    {"player", "show", "ID", 1, 1, 0, CTL_PLATFORM, ctl_player_show,
+     "status, limits and their use"},
+    {"player", "status", "ID STATUS [--until TIME]", 2, 2, BIT(OPTION_UNTIL), CTL_PLATFORM,
+     ctl_player_status,
+     "STATUS: active, blocked, self_excluded; TIME such as 2027-01-31T00:00:00Z"},
+    {"player", "limit", "ID KIND PERIOD CURRENCY AMOUNT|none", 5, 5, 0, CTL_PLATFORM,
+     ctl_player_limit, "KIND: deposit, stake, loss; PERIOD: day, week, month"},
+    {"session", "show", "ID", 1, 1, 0, CTL_PLATFORM, ctl_session_show, "whose, since when, until"},
+    {"session", "close", "ID", 1, 1, 0, CTL_PLATFORM, ctl_session_close, "no more bets in it"},
+    {"provider", "show", "ID", 1, 1, 0, CTL_OPERATOR, ctl_provider_show, "its policy"},
+    {"provider", "disable", "ID", 1, 1, 0, CTL_OPERATOR, ctl_provider_disable,
+     "its keys are answered 403"},
+    {"provider", "enable", "ID", 1, 1, 0, CTL_OPERATOR, ctl_provider_enable, "they count again"},
+    {"gateway", "show", "ID", 1, 1, 0, CTL_OPERATOR, ctl_gateway_show, "its policy"},
+    {"gateway", "disable", "ID", 1, 1, 0, CTL_OPERATOR, ctl_gateway_disable,
+     "its keys are answered 403"},
+    {"gateway", "enable", "ID", 1, 1, 0, CTL_OPERATOR, ctl_gateway_enable, "they count again"},
+    {"key", "disable", "KEY_ID", 1, 1, 0, CTL_OPERATOR, ctl_key_disable, "it opens nothing more"},
+    {"key", "enable", "KEY_ID", 1, 1, 0, CTL_OPERATOR, ctl_key_enable, "it counts again"},
     {"key", "add", "PRINCIPAL ROLE [--credential-file FILE] [--if-missing]", 2, 2,
      BIT(OPTION_CREDENTIAL_FILE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_key_add,
      "ROLE: provider, gateway, platform, operator, auditor; a new secret is shown once,\n"
@@ -127,6 +153,7 @@ static const struct option long_options[] = {
     {"credential-file", required_argument, NULL, OPTION_CREDENTIAL_FILE},
     {"wait", required_argument, NULL, OPTION_WAIT},
     {"restart-command", required_argument, NULL, OPTION_RESTART_COMMAND},
+    {"until", required_argument, NULL, OPTION_UNTIL},
     {NULL, 0, NULL, 0},
 };
 
@@ -204,6 +231,8 @@ static const char **text_option(struct ctl_options *o, int id)
         return &o->credential_file;
     case OPTION_RESTART_COMMAND:
         return &o->restart_command;
+    case OPTION_UNTIL:
+        return &o->until;
     default:
         return NULL;
     }

@@ -207,6 +207,74 @@ static void paths(void **state)
     assert_false(ctl_id_ok("player", ""));
 }
 
+static void one_call_each(void **state)
+{
+    static const struct {
+        ctl_command_fn *command;
+        const char *args[6];
+        const char *line, *body;
+    } cases[] = {
+        {ctl_withdrawal_add,
+         {"w1", "alice", "EUR", "5", "bank"},
+         "POST /v1/withdrawals ",
+         "{\"id\":\"w1\",\"player\":\"alice\",\"currency\":\"EUR\",\"amount\":\"5\",\"gateway\":"
+         "\"bank\"}"},
+        {ctl_withdrawal_confirm, {"w1"}, "POST /v1/withdrawals/w1/confirm ", "{}"},
+        {ctl_withdrawal_confirm,
+         {"w1", "2.5"},
+         "POST /v1/withdrawals/w1/confirm ",
+         "{\"amount\":\"2.5\"}"},
+        {ctl_withdrawal_cancel, {"w1"}, "POST /v1/withdrawals/w1/cancel ", "{}"},
+        {ctl_player_show, {"alice"}, "GET /v1/players/alice ", ""},
+        {ctl_player_status,
+         {"alice", "blocked"},
+         "PATCH /v1/players/alice ",
+         "{\"status\":\"blocked\"}"},
+        {ctl_player_limit,
+         {"alice", "loss", "day", "EUR", "50"},
+         "PATCH /v1/players/alice ",
+         "{\"limits\":[{\"kind\":\"loss\",\"period\":\"day\",\"currency\":\"EUR\",\"amount\":"
+         "\"50\"}]}"},
+        {ctl_player_limit,
+         {"alice", "loss", "day", "EUR", "none"},
+         "PATCH /v1/players/alice ",
+         "{\"limits\":[{\"kind\":\"loss\",\"period\":\"day\",\"currency\":\"EUR\",\"amount\":null}]"
+         "}"},
+        {ctl_session_show, {"s1"}, "GET /v1/sessions/s1 ", ""},
+        {ctl_session_close, {"s1"}, "DELETE /v1/sessions/s1 ", ""},
+        {ctl_provider_show, {"demo"}, "GET /v1/providers/demo ", ""},
+        {ctl_provider_disable, {"demo"}, "PATCH /v1/providers/demo ", "{\"disabled\":true}"},
+        {ctl_provider_enable, {"demo"}, "PATCH /v1/providers/demo ", "{\"disabled\":false}"},
+        {ctl_gateway_show, {"bank"}, "GET /v1/gateways/bank ", ""},
+        {ctl_gateway_disable, {"bank"}, "PATCH /v1/gateways/bank ", "{\"disabled\":true}"},
+        {ctl_gateway_enable, {"bank"}, "PATCH /v1/gateways/bank ", "{\"disabled\":false}"},
+        {ctl_key_disable, {"k1"}, "PATCH /v1/keys/k1 ", "{\"disabled\":true}"},
+        {ctl_key_enable, {"k1"}, "PATCH /v1/keys/k1 ", "{\"disabled\":false}"},
+    };
+    struct rig r = {0};
+    size_t i;
+
+    (void)state;
+    SCRIPT(&r.a, {200, "{}"});
+    rig_open(&r);
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *args[6];
+        int n = 0;
+
+        for (; n < 6 && cases[i].args[n] != NULL; n++) {
+            args[n] = (char *)cases[i].args[n];
+        }
+        assert_int_equal(cases[i].command(&r.ctl, args, n), CTL_OK);
+        const char *request = got(&r.a, r.a.last);
+        assert_int_equal(strncmp(request, cases[i].line, strlen(cases[i].line)), 0);
+        assert_string_equal(strstr(request, "\r\n\r\n") + 4, cases[i].body);
+    }
+    assert_int_equal(requests(&r.a), i);
+    assert_int_equal(ctl_key_disable(&r.ctl, (char *[]){"k/1"}, 1), CTL_USAGE);
+    assert_int_equal(requests(&r.a), i);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +289,7 @@ int main(void)
         cmocka_unit_test(what_exists_may_have_been_ours),
         cmocka_unit_test(endpoints_and_keys),
         cmocka_unit_test(paths),
+        cmocka_unit_test(one_call_each),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
