@@ -75,6 +75,14 @@ static void set_peers(void *impl, const uint64_t *ids, const char *const *addres
     (void)n;
 }
 
+static void fetch(void *impl, uint64_t peer, uint64_t index, struct slice manifest)
+{
+    (void)peer;
+    (void)index;
+    (void)manifest;
+    ((struct host *)impl)->fetches++;
+}
+
 static uint64_t applied_index(void *impl)
 {
     return ((struct host *)impl)->applied;
@@ -167,6 +175,7 @@ void host_start(struct host *h, unsigned seed)
                    .address = "127.0.0.1:1",
                    .storage = {h, submit, read_back},
                    .transport = {h, send_frame, connected, set_peers},
+                   .installer = {h, fetch},
                    .election_timeout_ms = 1000,
                    .heartbeat_ms = 100,
                    .install_timeout_ms = 1000,
@@ -181,6 +190,7 @@ void host_start(struct host *h, unsigned seed)
         .group_window = 2,
         .forward_max = 10,
         .forward_bytes_max = 10000,
+        .state_may_lead = h->state_may_lead,
     };
     struct fault fault;
 
