@@ -135,3 +135,36 @@ uint64_t driver_removed(const struct driver *d)
 {
     return d->roster.removed;
 }
+
+void driver_status(const struct driver *d, struct cluster_status *status)
+{
+    const struct raft_configuration *c = &d->raft.configuration;
+    unsigned i;
+
+    status->node_id = d->options.id;
+    status->leader_id = driver_leader(d);
+    status->term = driver_term(d);
+    snprintf(status->state, sizeof status->state, "%s", raft_state_name(d->raft.state));
+    status->first_index = d->first_index;
+    status->last_index = cache_last(d->cache);
+    status->stored_index = d->raft.last_stored;
+    status->commit_index = d->commit;
+    status->leader_changes = d->leader_changes;
+    status->elections_won = d->elections_won;
+    for (i = 0; i < c->n && i < STATUS_MEMBERS_MAX; i++) {
+        raft_index match = 0;
+        status->members[i].id = c->servers[i].id;
+        snprintf(status->members[i].address, STATUS_ADDRESS_MAX, "%s", c->servers[i].address);
+        status->members[i].role = (enum member_role)c->servers[i].role;
+        status->members[i].connected =
+            c->servers[i].id == d->options.id ||
+            d->options.transport.connected(d->options.transport.impl, c->servers[i].id);
+        if (raft_match_index(&d->raft, c->servers[i].id, &match) == 0) {
+            status->members[i].match_index = match;
+        }
+    }
+    status->n_members = i;
+    status->members_index = d->raft.configuration_committed_index;
+    status->change_index = d->raft.configuration_uncommitted_index;
+    status->highest_member_id = d->roster.own.highest;
+}

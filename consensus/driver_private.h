@@ -1,5 +1,6 @@
-/* The driver's inside, shared by driver.c (events and updates), driver_guard.c (what may come in),
- * driver_send.c (what goes out) and driver_snapshot.c (manifests and installs). */
+/* The driver's inside, shared by driver.c (events and updates), driver_start.c (the first event),
+ * driver_guard.c (what may come in), driver_send.c (what goes out), driver_members.c (changes of
+ * members) and driver_snapshot.c (manifests and installs). */
 #ifndef FLORIN_DRIVER_PRIVATE_H
 #define FLORIN_DRIVER_PRIVATE_H
 
@@ -69,6 +70,9 @@ int driver_step(struct driver *d, struct raft_event *event, struct fault *fault)
 uint64_t driver_submit_write(struct driver *d, struct storage_write *w);
 struct storage_write *driver_new_write(enum storage_kind kind);
 void driver_take_vote(struct driver *d); /* the core's term and vote are to be durable */
+
+/* driver_start.c */
+int driver_start(struct driver *d, struct log *log, struct fault *fault);
 
 /* driver_guard.c: false when the message must not reach the core; says why in the report. */
 bool driver_guard(struct driver *d, uint64_t peer, const struct raft_message *m);

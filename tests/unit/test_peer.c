@@ -152,7 +152,7 @@ static void test_a_peer_is_removed(void **state)
     RIG_UNTIL(rig, two->downs[1] == 1);
     assert_int_equal(one->frames[2], 0);
     assert_int_equal(one->downs[2], 0); /* who dropped it needs no telling */
-    RIG_UNTIL(rig, two->ups[1] == 2); /* it may come again: as a stranger */
+    RIG_UNTIL(rig, two->ups[1] == 2);   /* it may come again: as a stranger */
     assert_false(rig_up(one, 2));
 
     rig_peers(one, 1u << 2);
