@@ -65,7 +65,10 @@ static enum verdict judge_promote(struct replica *r, struct judgement *j)
     if (j->members[j->at].role == MEMBER_VOTER) {
         return VERDICT_DONE;
     }
-    if (j->now.members[j->at].match_index + slack < j->now.last_index ||
+    /* Who lacks what the log does not hold any more needs the state first, however few entries
+     * that may be. */
+    if (j->now.members[j->at].match_index + 1 < j->now.first_index ||
+        j->now.members[j->at].match_index + slack < j->now.last_index ||
         !j->now.members[j->at].connected) {
         j->answer.match_index = j->now.members[j->at].match_index;
         j->answer.last_index = j->now.last_index;

@@ -153,7 +153,9 @@ static int open_replica(struct node *n, struct fault *fault)
                 .reporter = n->reporter,
                 .election_timeout_ms = n->config.election_timeout_ms,
                 .heartbeat_ms = n->config.heartbeat_ms,
-                .install_timeout_ms = 60000,
+                /* A copy may break off without a word. Asking again while one is under way is
+                 * ignored there, so this need not be longer than any copy takes. */
+                .install_timeout_ms = 2000,
                 .inflight = INFLIGHT_ENTRIES,
                 .trailing = (unsigned)n->config.raft_trailing,
                 .cache_bytes = n->config.cache_bytes,
