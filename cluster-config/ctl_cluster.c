@@ -23,6 +23,9 @@ static int show_members(const struct ctl_view *v)
             printf("node %" JSON_INTEGER_FORMAT ": %s\n", id, text);
         }
     }
+    if (json_is_true(json_object_get(v->best, "change_under_way"))) {
+        puts("a change of the members is under way");
+    }
     return rc;
 }
 
