@@ -268,25 +268,28 @@ static void rebuild(struct roster *r, uint64_t now_ms)
     r->transport.set_peers(r->transport.impl, ids, addresses, n);
 }
 
+/* The newest that it knows, also by hearsay: a node that was added, heard of it, and was removed
+ * before its own log had it, is found by the address in there. */
 static void tell_all(struct roster *r)
 {
+    const struct roster_news *news = r->heard.index > r->own.index ? &r->heard : &r->own;
     struct bytes frame;
     size_t i;
 
     r->tell = false;
-    if (r->own.index == 0) {
+    if (news->index == 0) {
         return;
     }
     bytes_init(&frame);
-    roster_news_encode(&r->own, &frame);
+    roster_news_encode(news, &frame);
     for (i = 0; i < r->n_peers; i++) {
         struct roster_peer *p = &r->peers[i];
-        if (p->told == r->own.index || !r->transport.connected(r->transport.impl, p->who.id)) {
+        if (p->told == news->index || !r->transport.connected(r->transport.impl, p->who.id)) {
             continue; /* its link will say when it is up */
         }
         if (r->transport.send(r->transport.impl, p->who.id, FRAME_MEMBERS,
                               (struct slice){(const char *)frame.base, frame.len})) {
-            p->told = r->own.index;
+            p->told = news->index;
         } else {
             r->tell = true;
         }

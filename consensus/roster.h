@@ -4,11 +4,11 @@
  * of them finds it or the other way round; a node that was removed is told so; what a stranger says
  * is believed only when it knows newer members than this node does.
  *
- * How: each node tells its peers the members that it knows to be committed, as the first frame of a
- * link and whenever they change. Who is told of newer ones holds links to those, too, until its own
- * log has caught up; who is told of older ones by a node that is no member any more holds a link
- * back to it for a moment, and so tells it. A node that is not among newer members, and whose id is
- * not above the highest ever used, is none any more: ids are never used again.
+ * How: each node tells its peers the newest members that it knows to be committed, as the first
+ * frame of a link and whenever they change. Who is told of newer ones holds links to those, too,
+ * until its own log has caught up; who is told of older ones by a node that is no member any more
+ * holds a link back to it for a moment, and so tells it. A node that is not among newer members,
+ * and whose id is not above the highest ever used, is none any more: ids are never used again.
  *
  * Loop thread only. */
 #ifndef FLORIN_ROSTER_H
