@@ -55,6 +55,31 @@ void driver_drop_outgoing(struct driver *d)
     d->out_last = &d->out_first;
 }
 
+static bool votes(const struct raft_configuration *c, uint64_t id)
+{
+    unsigned i;
+
+    for (i = 0; i < c->n; i++) {
+        if (c->servers[i].id == id) {
+            return c->servers[i].role == RAFT_VOTER;
+        }
+    }
+    return false;
+}
+
+/* The first entry that is not for this peer yet: one that takes its vote away and is not committed.
+ * If it alone had it, nobody could lead again: it may not by that entry, and the others' logs would
+ * be behind its own. The core sends it again once it is committed. */
+static uint64_t withheld(const struct driver *d, uint64_t peer)
+{
+    uint64_t change = d->raft.configuration_uncommitted_index;
+
+    return change != 0 && votes(&d->raft.configuration_committed, peer) &&
+                   !votes(&d->raft.configuration, peer)
+               ? change
+               : UINT64_MAX;
+}
+
 /* Sends the entries after m->prev_log_index in as many messages as they need. Entries that the log
  * has already let go are simply not sent: the core's next try will be a snapshot. */
 static int send_append(struct driver *d, uint64_t peer, const struct raft_append_entries *message,
@@ -62,11 +87,15 @@ static int send_append(struct driver *d, uint64_t peer, const struct raft_append
 {
     struct raft_append_entries m = *message;
     uint64_t end = m.prev_log_index + m.n_entries;
+    uint64_t first_withheld = withheld(d, peer);
     struct append_encoder encoder;
     struct bytes frame;
     struct log_entry e;
     int rv = 0;
 
+    if (end >= first_withheld) {
+        end = m.prev_log_index >= first_withheld ? m.prev_log_index : first_withheld - 1;
+    }
     bytes_init(&frame);
     do {
         bytes_clear(&frame);

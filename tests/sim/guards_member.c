@@ -212,11 +212,52 @@ static const char *stand_bys_vote(enum mutant mutant)
     return wrong;
 }
 
+/* If the node that is demoted alone had that entry, nobody could ever lead again. */
+static const char *a_demotion_is_committed_before_it_is_told(enum mutant mutant)
+{
+    static const struct configuration_member demoted[] = {{1, "127.0.0.1:1", MEMBER_VOTER},
+                                                          {2, "127.0.0.1:2", MEMBER_VOTER},
+                                                          {3, "127.0.0.1:3", MEMBER_STANDBY}};
+    struct rig rig;
+    struct raft_message m = {.type = RAFT_APPEND_ENTRIES_RESULT};
+    const char *wrong = NULL;
+    uint64_t index;
+    size_t i;
+
+    rig_init(&rig, 1, 3, mutant);
+    rig_open(&rig);
+    rig_elect(&rig);
+    driver_propose(rig.driver, rig.now_ms, LOG_COMMAND, (struct slice){"12345678", 8}, &index,
+                   &rig.fault);
+    rig_write_all(&rig);
+    m.append_entries_result.term = driver_term(rig.driver);
+    m.append_entries_result.last_log_index = index;
+    rig_receive(&rig, 2, &m);
+    rig_receive(&rig, 3, &m);
+    rig_forget_sent(&rig);
+    driver_propose_members(rig.driver, rig.now_ms, demoted, 3, &index, &rig.fault);
+    rig_write_all(&rig);
+    for (i = 0; i < rig.n_sent; i++) {
+        if (rig.sent[i].peer == 3 &&
+            message_decode(rig.sent[i].data, rig.sent[i].len, &m, &rig.fault) == 0) {
+            wrong = m.append_entries.n_entries > 0 ? "a node hears that it is demoted too early"
+                                                   : wrong;
+            message_release(&m);
+        }
+    }
+    if (index == 0) {
+        wrong = "the demotion is not proposed";
+    }
+    rig_release(&rig);
+    return wrong;
+}
+
 const struct guard guards_member[] = {
     {"a_change_before_another_is_committed", a_change_before_another_is_committed},
     {"configurations_inside_are_refused", configurations_inside_are_refused},
     {"no_change_before_the_own_term", no_change_before_the_own_term},
     {"the_only_voter_begins_a_new_term", the_only_voter_begins_a_new_term},
     {"stand_bys_vote", stand_bys_vote},
+    {"a_demotion_is_committed_before_it_is_told", a_demotion_is_committed_before_it_is_told},
 };
 const size_t n_guards_member = sizeof guards_member / sizeof guards_member[0];
