@@ -67,7 +67,8 @@ static enum verdict judge_promote(struct replica *r, struct judgement *j)
     }
     /* Who lacks what the log does not hold any more needs the state first, however few entries
      * that may be. */
-    if (j->now.members[j->at].match_index + 1 < j->now.first_index ||
+    if (j->now.members[j->at].match_index == 0 ||
+        j->now.members[j->at].match_index + 1 < j->now.first_index ||
         j->now.members[j->at].match_index + slack < j->now.last_index ||
         !j->now.members[j->at].connected) {
         j->answer.match_index = j->now.members[j->at].match_index;

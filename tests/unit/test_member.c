@@ -201,6 +201,7 @@ static void test_promotion_waits_for_the_log(void **state)
 
     (void)state;
     assert_int_equal(change(h, MEMBER_ADD, 4, "127.0.0.1:4"), 0);
+    assert_int_equal(change(h, MEMBER_PROMOTE, 4, ""), MEMBER_NOT_CAUGHT_UP); /* it has nothing */
     for (i = 0; i < 40; i++) {
         ticket_release(host_hand_in(h, TICKET_COMMANDS, 1, "x"));
         host_pump(h);
