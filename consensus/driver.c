@@ -329,7 +329,7 @@ int driver_receive(struct driver *d, uint64_t now_ms, uint64_t peer, struct slic
     }
     event.receive.message = &message;
     rv = driver_step(d, &event, fault);
-    if (peer == driver_leader(d)) {
+    if (message.type == RAFT_APPEND_ENTRIES && peer == driver_leader(d)) {
         d->leader_heard_ms = now_ms;
     }
     if (message.type == RAFT_APPEND_ENTRIES) {
