@@ -236,7 +236,7 @@ int driver_open(struct driver **driver, const struct driver_options *options, st
     d->now_ms = now_ms;
     d->out_last = &d->out_first;
     bytes_init(&d->scratch);
-    roster_init(&d->roster, options->id, options->transport, options->reporter);
+    roster_init(&d->roster, options->id, options->address, options->transport, options->reporter);
     log_snapshot_copy(&d->snapshot, log_snapshot(log));
     d->first_index = log_first_index(log);
     d->cache = cache_new(log_last_index(log) + 1, options->cache_bytes);

@@ -1,5 +1,7 @@
 #include "consensus/roster.h"
 
+#include <stdio.h>
+
 enum {
     ROSTER_VERSION = 1,
     GUEST_MS = 5000, /* long enough to connect and be told, twice */
@@ -49,6 +51,23 @@ void roster_news_encode(const struct roster_news *news, struct bytes *out)
         bytes_append_u8(out, (uint8_t)len);
         bytes_append(out, m->address, len);
     }
+    bytes_append_u8(out, (uint8_t)strnlen(news->sender, sizeof news->sender));
+    bytes_append(out, news->sender, strnlen(news->sender, sizeof news->sender));
+}
+
+static bool take_sender(struct cursor *c, char sender[MEMBER_ADDRESS_MAX])
+{
+    uint8_t len = cursor_u8(c);
+    const uint8_t *address = cursor_take(c, len);
+
+    memset(sender, 0, MEMBER_ADDRESS_MAX);
+    if (c->failed || len >= MEMBER_ADDRESS_MAX || (len > 0 && memchr(address, 0, len) != NULL)) {
+        return false;
+    }
+    if (len > 0) {
+        memcpy(sender, address, len);
+    }
+    return c->left == 0;
 }
 
 static bool take_member(struct cursor *c, struct roster_list *l)
@@ -95,15 +114,16 @@ int roster_news_decode(struct slice in, struct roster_news *news, struct fault *
             return fault_set(fault, "its list of members has an id above the highest");
         }
     }
-    return c.left == 0 ? 0 : fault_set(fault, "bytes follow its list of members");
+    return take_sender(&c, news->sender) ? 0 : fault_set(fault, "its list of members ends badly");
 }
 
 /* ---- what this node's log says ---- */
 
-void roster_init(struct roster *r, uint64_t id, struct transport transport,
+void roster_init(struct roster *r, uint64_t id, const char *address, struct transport transport,
                  struct reporter *reporter)
 {
     memset(r, 0, sizeof *r);
+    snprintf(r->address, sizeof r->address, "%s", address);
     r->id = id;
     r->transport = transport;
     r->reporter = reporter;
@@ -183,6 +203,7 @@ int roster_heard(struct roster *r, uint64_t now_ms, uint64_t peer, struct slice 
 {
     struct roster_news news;
     const struct roster_member *self;
+    struct roster_member sender = {.id = peer};
 
     if (roster_news_decode(frame, &news, fault) != 0) {
         return -1;
@@ -196,6 +217,10 @@ int roster_heard(struct roster *r, uint64_t now_ms, uint64_t peer, struct slice 
         return 0;
     }
     self = find(&news.members, peer);
+    if (self == NULL && news.sender[0] != '\0') {
+        memcpy(sender.address, news.sender, sizeof sender.address);
+        self = &sender;
+    }
     if (!roster_knows(r, peer) && self != NULL) {
         invite(r, now_ms, self);
     }
@@ -268,11 +293,10 @@ static void rebuild(struct roster *r, uint64_t now_ms)
     r->transport.set_peers(r->transport.impl, ids, addresses, n);
 }
 
-/* The newest that it knows, also by hearsay: a node that was added, heard of it, and was removed
- * before its own log had it, is found by the address in there. */
+/* The newest that it knows, also by hearsay. */
 static void tell_all(struct roster *r)
 {
-    const struct roster_news *news = r->heard.index > r->own.index ? &r->heard : &r->own;
+    struct roster_news *news = r->heard.index > r->own.index ? &r->heard : &r->own;
     struct bytes frame;
     size_t i;
 
@@ -281,6 +305,7 @@ static void tell_all(struct roster *r)
         return;
     }
     bytes_init(&frame);
+    memcpy(news->sender, r->address, sizeof news->sender);
     roster_news_encode(news, &frame);
     for (i = 0; i < r->n_peers; i++) {
         struct roster_peer *p = &r->peers[i];

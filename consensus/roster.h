@@ -36,6 +36,7 @@ struct roster_news {
     uint64_t index;
     uint64_t highest;
     struct roster_list members;
+    char sender[MEMBER_ADDRESS_MAX]; /* where who tells can be found, if it is none of them */
 };
 
 struct roster_peer {
@@ -47,6 +48,7 @@ struct roster_peer {
 
 struct roster {
     uint64_t id;
+    char address[MEMBER_ADDRESS_MAX];
     struct transport transport;
     struct reporter *reporter;
     struct roster_news own;     /* committed */
@@ -60,7 +62,7 @@ struct roster {
     uint64_t removed;     /* this node is no member as of this index; 0: it may be one */
 };
 
-void roster_init(struct roster *r, uint64_t id, struct transport transport,
+void roster_init(struct roster *r, uint64_t id, const char *address, struct transport transport,
                  struct reporter *reporter);
 
 /* An id that a committed configuration held. */
@@ -79,7 +81,8 @@ void roster_tick(struct roster *r, uint64_t now_ms, bool has_leader);
 /* Whether work and Raft messages from this node are to be taken. */
 bool roster_knows(const struct roster *r, uint64_t peer);
 
-/* FRAME_MEMBERS: u8 version, u64 index, u64 highest, u8 count, each u64 id, u8 length, address. */
+/* FRAME_MEMBERS: u8 version, u64 index, u64 highest, u8 count, each u64 id, u8 length, address; u8
+ * length, the sender's address. */
 void roster_news_encode(const struct roster_news *news, struct bytes *out);
 int roster_news_decode(struct slice in, struct roster_news *news, struct fault *fault);
 

@@ -217,7 +217,7 @@ static void options_of(struct node *n, struct replica_options *o)
         .driver =
             {
                 .id = n->id,
-                .address = "127.0.0.1:1",
+                .address = "127.0.0.1:1", /* the simulated network goes by ids */
                 .election_timeout_ms = p->election_timeout_ms,
                 .heartbeat_ms = p->heartbeat_ms,
                 .install_timeout_ms = p->install_timeout_ms,

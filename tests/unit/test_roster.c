@@ -59,7 +59,8 @@ static bool holds_link(const struct net *n, uint64_t id)
 static void init(struct net *n, uint64_t id)
 {
     memset(n, 0, sizeof *n);
-    roster_init(&n->roster, id, (struct transport){n, send_frame, connected, set_peers}, NULL);
+    roster_init(&n->roster, id, "127.0.0.1:99",
+                (struct transport){n, send_frame, connected, set_peers}, NULL);
 }
 
 /* Ids as bits. */
@@ -92,7 +93,7 @@ static void commit(struct net *n, uint64_t now_ms, uint64_t index, uint64_t ids)
 static void hear(struct net *n, uint64_t now_ms, uint64_t from, uint64_t index, uint64_t highest,
                  uint64_t ids)
 {
-    struct roster_news news = {index, highest, list(ids)};
+    struct roster_news news = {index, highest, list(ids), "127.0.0.1:99"};
     struct bytes b;
     struct fault fault;
 
@@ -201,6 +202,21 @@ static void test_a_removed_node_that_comes_back_is_told(void **state)
     assert_false(holds_link(&n, 3));
 }
 
+/* It was added and removed before its own log had heard of it. */
+static void test_a_node_that_never_knew_itself_is_told(void **state)
+{
+    struct net n;
+
+    (void)state;
+    init(&n, 1);
+    commit(&n, 1, 1, B1 | B2);
+    commit(&n, 10, 5, B1 | B2 | B4);
+    commit(&n, 20, 9, B1 | B2);
+    roster_tick(&n.roster, 10000, true);
+    hear(&n, 10010, 4, 1, 2, B1 | B2);
+    assert_true(holds_link(&n, 4));
+}
+
 /* The one that looks for a leader tells again and again: whom it tells may have forgotten it. */
 static void test_nobody_leads(void **state)
 {
@@ -237,7 +253,7 @@ static void test_its_own_log_tells_a_node_that_it_is_removed(void **state)
 
 static void test_malformed_news(void **state)
 {
-    struct roster_news news = {7, 3, list(B1 | B2 | B3)};
+    struct roster_news news = {7, 3, list(B1 | B2 | B3), "127.0.0.1:1"};
     struct roster_news got;
     struct bytes b;
     struct fault fault;
@@ -278,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_a_node_that_was_away_follows_newer_members),
         cmocka_unit_test(test_a_removed_node_is_told),
         cmocka_unit_test(test_a_removed_node_that_comes_back_is_told),
+        cmocka_unit_test(test_a_node_that_never_knew_itself_is_told),
         cmocka_unit_test(test_nobody_leads),
         cmocka_unit_test(test_its_own_log_tells_a_node_that_it_is_removed),
         cmocka_unit_test(test_malformed_news),
