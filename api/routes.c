@@ -61,6 +61,10 @@ const struct route routes[] = {
     {"POST", "/v1/keys", OPERATOR, BODY_REQUIRED, handle_key_create},
     {"PATCH", "/v1/keys/{id}", OPERATOR, BODY_REQUIRED, handle_key_update},
     {"GET", "/v1/cluster", READERS, BODY_NONE, handle_cluster},
+    {"POST", "/v1/cluster/members", OPERATOR, BODY_REQUIRED, handle_member_add},
+    {"POST", "/v1/cluster/members/{id}/promote", OPERATOR, BODY_NONE, handle_member_promote},
+    {"POST", "/v1/cluster/members/{id}/demote", OPERATOR, BODY_NONE, handle_member_demote},
+    {"DELETE", "/v1/cluster/members/{id}", OPERATOR, BODY_NONE, handle_member_remove},
     {"POST", "/v1/cluster/transfer", OPERATOR, BODY_OPTIONAL, handle_transfer},
 
     {"GET", "/v1/backup", OPERATOR, BODY_NONE, handle_backup},

@@ -9,6 +9,7 @@
 
 #include "api/connection.h"
 #include "api/routes.h"
+#include "api/time.h"
 
 enum {
     HEADER_MAX = 16384,
@@ -214,6 +215,7 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
         .passwords = passwords_new(),
         .origins = &s->origins,
         .reporter = options->reporter,
+        .started_ms = time_now_ms(),
         .deadline_ms = options->deadline_ms == 0 ? 5000 : options->deadline_ms,
         .vault = options->vault == NULL ? (struct vault){NULL} : *options->vault,
         .box_key = options->box_key == NULL ? NULL : s->box_key,

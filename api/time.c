@@ -156,3 +156,11 @@ int time_parse(struct slice text, uint64_t *unix_ms)
     *unix_ms = (uint64_t)seconds * 1000 + ms;
     return 0;
 }
+
+uint64_t time_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}

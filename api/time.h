@@ -1,4 +1,4 @@
-/* Times as the contract spells them: RFC 3339 in UTC with milliseconds. Pure; any thread. */
+/* Times as the contract spells them: RFC 3339 in UTC with milliseconds. Any thread. */
 #ifndef FLORIN_TIME_H
 #define FLORIN_TIME_H
 
@@ -15,5 +15,8 @@ int time_render_http(uint64_t unix_s, char text[static TIME_TEXT_MAX]);
 /* "2026-12-31T23:59:59Z", with up to three digits after a point if any; from 1970 to 9999; only Z,
  * no other zone and no leap second. 0, or -1. */
 int time_parse(struct slice text, uint64_t *unix_ms);
+
+/* This machine's clock in Unix ms: for what is this node's own, never for the ledger. */
+uint64_t time_now_ms(void);
 
 #endif

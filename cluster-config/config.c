@@ -394,17 +394,7 @@ static int require(struct parser *p, bool holds, const char *name, const char *o
 static int check_together(struct parser *p)
 {
     const struct florin_config *c = p->config;
-    bool member = false;
 
-    for (uint32_t i = 0; i < c->n_members; i++) {
-        member = member || c->members[i].id == c->node_id;
-    }
-    if (!member) {
-        return fault_set(p->fault,
-                         "%s:%u: node_id is %" PRIu64 ", which no `member` line names; expected "
-                         "the id of one of the members",
-                         p->name, line_of(p, "node_id"), c->node_id);
-    }
     bool tls = c->peer_certificate_file[0] != '\0';
     if (require(p, tls == (c->peer_key_file[0] != '\0'), "peer_key_file", "peer_certificate_file",
                 "both or neither") != 0 ||

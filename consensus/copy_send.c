@@ -190,7 +190,8 @@ void copy_send_start(struct copy *c, uint64_t peer, uint64_t number)
     s->number = number;
     s->write_fd = fds[1];
     s->write_rv = 0;
-    s->moved_ms = copy_now_ms();
+    s->moved_ms = s->began_ms = copy_now_ms();
+    s->total = c->options.state_bytes(c->options.context);
     s->chunk = malloc(COPY_CHUNK);
     if (s->chunk == NULL) {
         abort();
@@ -202,7 +203,7 @@ void copy_send_start(struct copy *c, uint64_t peer, uint64_t number)
     s->pipe_open = true;
     s->work.data = s;
     copy_frame_begin(c, COPY_BEGIN, number);
-    bytes_append_u64(&c->frame, c->options.state_bytes(c->options.context));
+    bytes_append_u64(&c->frame, s->total);
     copy_post(c, peer);
     report(c->options.reporter, LEVEL_INFO, "consensus", "sending the state", "peer=%llu",
            (unsigned long long)peer);

@@ -25,7 +25,7 @@ enum { FORWARD_TIMEOUT_MAX_MS = 60000 };
 
 struct forward {
     uint64_t request;      /* the sender's number for it */
-    enum ticket_kind kind; /* TICKET_COMMANDS, _QUERY or _TRANSFER (bytes: u64 target) */
+    enum ticket_kind kind; /* TICKET_COMMANDS, _QUERY, _TRANSFER (bytes: u64 target), _MEMBER */
     uint32_t timeout_ms;
     uint32_t n_commands;
     struct slice bytes;

@@ -56,6 +56,7 @@ static bool kind_known(uint8_t kind)
     case FRAME_FORWARD_RESULT:
     case FRAME_STATE:
     case FRAME_ROOM:
+    case FRAME_MEMBERS:
         return true;
     default:
         return false;

@@ -71,6 +71,9 @@ int replica_checkpointed(struct replica *r, uint64_t index, struct slice manifes
 int replica_stop(struct replica *r, struct fault *fault);
 bool replica_idle(const struct replica *r);
 
+/* This node is no member as of this index, and can't be one again: it is to stop. 0: it may be. */
+uint64_t replica_removed(const struct replica *r);
+
 uint64_t replica_applied_index(const struct replica *r);
 const struct driver *replica_driver(const struct replica *r);
 void replica_status(struct replica *r, struct cluster_status *status);

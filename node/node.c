@@ -166,7 +166,9 @@ static int open_replica(struct node *n, struct fault *fault)
                 .reporter = n->reporter,
                 .election_timeout_ms = n->config.election_timeout_ms,
                 .heartbeat_ms = n->config.heartbeat_ms,
-                .install_timeout_ms = 60000,
+                /* A copy may break off without a word. Asking again while one is under way is
+                 * ignored there, so this need not be longer than any copy takes. */
+                .install_timeout_ms = 2000,
                 .inflight = INFLIGHT_ENTRIES,
                 .trailing = (unsigned)n->config.raft_trailing,
                 .cache_bytes = n->config.cache_bytes,
@@ -269,7 +271,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
 int node_run(struct node *node)
 {
     uv_run(&node->loop, UV_RUN_DEFAULT);
-    return 0;
+    return node->removed ? EXIT_REMOVED : 0;
 }
 
 /* The last checkpoint: what was applied needs no replay at the next start. Without room for it

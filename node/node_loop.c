@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "consensus/entry.h"
+#include "consensus/message.h"
 #include "node/logfmt.h"
 #include "statemachine/failpoint.h"
 
@@ -80,6 +82,14 @@ void node_more_status(void *node, struct cluster_status *status)
     status->disk_free_bytes = n->room.free_bytes;
     status->disk_reserve_bytes = n->config.disk_reserve_bytes;
     writer_status(n->writer, status);
+    copy_status(n->copy, status);
+    status->formats = (struct status_formats){
+        .entry = ENTRY_VERSION,
+        .log = LOG_FORMAT,
+        .snapshot = DRIVER_SNAPSHOT_FORMAT,
+        .link = HANDSHAKE_VERSION,
+        .message = MESSAGE_VERSION,
+    };
 }
 
 /* ---- checkpoints ---- */
@@ -201,6 +211,26 @@ static void end_when_drained(struct node *n)
     uv_stop(&n->loop);
 }
 
+/* Nothing is waited for: nobody answers this node any more. */
+static void end_when_removed(struct node *n)
+{
+    uint64_t index = replica_removed(n->replica);
+
+    if (index == 0 || n->phase == PHASE_ENDED) {
+        return;
+    }
+    report(
+        n->reporter, LEVEL_WARN, "node",
+        "this node is no member of the cluster any more: it stops for good",
+        "node=%llu as_of_index=%llu remedy=\"to use this machine again, add a node with a new id "
+        "and an empty data folder\"",
+        (unsigned long long)n->config.node_id, (unsigned long long)index);
+    n->removed = true;
+    gate_close(n->gate);
+    n->phase = PHASE_ENDED;
+    uv_stop(&n->loop);
+}
+
 static void pump(struct node *n)
 {
     struct fault fault;
@@ -220,6 +250,7 @@ static void pump(struct node *n)
     genesis_advance(&n->genesis);
     supervisor_feed(&n->supervisor, node_now_ms(n));
     end_when_drained(n);
+    end_when_removed(n);
     if (again) {
         uv_async_send(&n->wake);
     }

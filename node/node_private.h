@@ -23,6 +23,7 @@ struct node {
     struct florin_config config;
     struct reporter *reporter;
     enum node_phase phase;
+    bool removed; /* the cluster has said so */
 
     uv_loop_t loop;
     uv_async_t wake;       /* tickets wait, the log or a checkpoint is written */

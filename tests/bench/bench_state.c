@@ -22,7 +22,7 @@
 #include "statemachine/command.h"
 #include "statemachine/machine.h"
 #include "tests/cluster/ledger.h"
-#include "tests/cluster/load.h"
+#include "tests/bench/paced.h"
 
 enum { NODES = 3, NEW = 2, GROUP = 1024, THREADS = 64, LIMIT_S = 600, MIB = 1 << 20 };
 enum { PHASE_QUIET = 0, PHASE_CHECKPOINTS = 1, PHASE_COPY = 2, PHASE_AFTER = 3 };
@@ -365,11 +365,11 @@ static void print_memory(struct bench *b)
     }
 }
 
-static void print_figures(struct load *l, int phase, const char *name)
+static void print_figures(struct paced *l, int phase, const char *name)
 {
-    struct load_figures f;
+    struct paced_figures f;
 
-    load_figures(l, phase, &f);
+    paced_figures(l, phase, &f);
     printf("%-44s p50 %.1f  p99 %.1f  p99.9 %.1f  max %.1f ms; %llu bets, %llu over 50 ms, %llu "
            "not 200\n",
            name, (double)f.p50_us / 1000, (double)f.p99_us / 1000, (double)f.p999_us / 1000,
@@ -438,34 +438,34 @@ static double start_until_ready(struct bench *b, int i, bool cold)
 
 static void measure(struct bench *b)
 {
-    struct load_options options = {.cluster = &b->cluster,
-                                   .nodes = NEW,
-                                   .threads = THREADS,
-                                   .rate = b->rate,
-                                   .players = b->players};
-    struct load *load;
+    struct paced_options options = {.cluster = &b->cluster,
+                                    .nodes = NEW,
+                                    .threads = THREADS,
+                                    .rate = b->rate,
+                                    .players = b->players};
+    struct paced *load;
     long seq;
 
     forget_state(b, 0);
     cluster_start(&b->cluster, 0);
     printf("%-44s %.2f s\n", "two nodes from a cold disk to ready", start_until_ready(b, 1, true));
-    load = load_start(&options);
+    load = paced_start(&options);
     wait_checkpoints(b, 1);
-    load_phase(load, PHASE_CHECKPOINTS);
+    paced_phase(load, PHASE_CHECKPOINTS);
     sleep((unsigned)b->seconds);
     wait_checkpoints(b, 1);
-    load_phase(load, PHASE_COPY);
+    paced_phase(load, PHASE_COPY);
     bring_in(b);
-    load_phase(load, PHASE_AFTER);
+    paced_phase(load, PHASE_AFTER);
     sleep((unsigned)b->seconds / 4 + 1);
     print_memory(b);
-    load_stop(load);
+    paced_stop(load);
     printf("at %d bets/s, from when each was due to its answer:\n", b->rate);
     print_figures(load, PHASE_QUIET, "  two nodes, from a cold start");
     print_figures(load, PHASE_CHECKPOINTS, "  with checkpoints");
     print_figures(load, PHASE_COPY, "  while the state is streamed");
     print_figures(load, PHASE_AFTER, "  three nodes");
-    load_free(load);
+    paced_free(load);
 
     seq = status_number(&b->cluster, &b->http, 0, "applied_seq");
     wait_applied(&b->cluster, &b->http, NEW, seq);

@@ -5,41 +5,47 @@
  * usage: test_catch_up FLORIND */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "tests/cluster/ledger.h"
+#include "tests/cluster/look.h"
 
 enum { NODES = 3, AWAY = 2, BETS = 1000, LIMIT_S = 60 };
 
-/* Until the others have cut their log behind where the absent node stopped. */
-static void wait_cut(struct cluster *c, struct http *http, long stopped_at)
+static void place_bets(struct cluster *c, struct http *http, int node, int from, int count)
 {
-    uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
+    char url[URL_MAX];
+    char body[256];
+    int i;
 
-    while (status_number(c, http, 0, "first_index") <= stopped_at ||
-           status_number(c, http, 1, "first_index") <= stopped_at) {
-        if (test_now_us() > limit) {
-            cluster_die(c, "the log was not cut behind %ld", stopped_at);
+    cluster_url(c, node, url, "/v1/bets");
+    for (i = from; i < from + count; i++) {
+        snprintf(body, sizeof body,
+                 "{\"id\":\"bet-%d\",\"player\":\"p0\",\"currency\":\"EUR\",\"amount\":\"1\"}", i);
+        if (http_call(http, "POST", url, c->provider_key, body, NULL) != 200) {
+            cluster_die(c, "bet %d: %s", i, http->len > 0 ? http->body : "no answer");
         }
-        usleep(20000);
     }
+}
+
+/* Until the others have cut their log behind where the absent node stopped. */
+static void wait_cut(struct cluster *c, long stopped_at)
+{
+    look_wait(c, 0, "first_index", stopped_at + 1);
+    look_wait(c, 1, "first_index", stopped_at + 1);
 }
 
 /* A read takes a place in the log and changes nothing: reads alone must get it cut, too. */
 static void read_until_cut(struct cluster *c, struct http *http)
 {
     uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
-    long last = status_number(c, http, 0, "last_index");
+    long last = look_number(c, 0, "last_index");
     char url[URL_MAX];
 
-    while (status_number(c, http, 0, "checkpoint_index") < last) { /* what was changed before */
-        if (test_now_us() > limit) {
-            cluster_die(c, "no checkpoint holds %ld", last);
-        }
-        usleep(20000);
-    }
+    look_wait(c, 0, "checkpoint_index", last); /* what was changed before */
     cluster_url(c, 0, url, "/v1/players/p0/balances");
-    while (status_number(c, http, 0, "first_index") <= last) {
+    while (look_number(c, 0, "first_index") <= last) {
         if (http_call(http, "GET", url, c->provider_key, NULL, NULL) != 200) {
             cluster_die(c, "a read: %s", http->len > 0 ? http->body : "no answer");
         }
@@ -85,19 +91,19 @@ int main(int argc, char **argv)
     cluster_seed(&cluster, 1, "1000000");
     read_until_cut(&cluster, &http);
 
-    stopped_at = status_number(&cluster, &http, AWAY, "last_index");
+    stopped_at = look_number(&cluster, AWAY, "last_index");
     cluster_signal(&cluster, AWAY, SIGKILL);
     cluster_reap(&cluster, AWAY);
     place_bets(&cluster, &http, 0, 0, BETS);
-    wait_cut(&cluster, &http, stopped_at);
+    wait_cut(&cluster, stopped_at);
 
     cluster_start(&cluster, AWAY);
     cluster_wait_ready(&cluster);
     place_bets(&cluster, &http, AWAY, BETS, 10);
-    seq = status_number(&cluster, &http, 0, "applied_seq");
-    wait_applied(&cluster, &http, AWAY, seq);
-    log_must_say(&cluster, AWAY, "installed the fetched state");
-    compare_heads(&cluster, &http, seq);
+    seq = look_number(&cluster, 0, "applied_seq");
+    look_wait(&cluster, AWAY, "applied_seq", seq);
+    cluster_log_must_say(&cluster, AWAY, "installed the fetched state");
+    look_equal(&cluster, (1u << NODES) - 1, seq);
 
     make_leader(&cluster, &http);
     place_bets(&cluster, &http, 0, BETS + 10, 10);
@@ -108,9 +114,9 @@ int main(int argc, char **argv)
     cluster_start(&cluster, AWAY);
     cluster_wait_ready(&cluster);
     place_bets(&cluster, &http, AWAY, BETS + 20, 10);
-    seq = status_number(&cluster, &http, 0, "applied_seq");
-    wait_applied(&cluster, &http, AWAY, seq);
-    compare_heads(&cluster, &http, seq);
+    seq = look_number(&cluster, 0, "applied_seq");
+    look_wait(&cluster, AWAY, "applied_seq", seq);
+    look_equal(&cluster, (1u << NODES) - 1, seq);
 
     http_release(&http);
     cluster_destroy(&cluster, false);

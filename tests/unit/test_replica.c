@@ -462,6 +462,54 @@ static void test_numbers_are_not_used_again_after_a_restart(void **state)
     host_free(h);
 }
 
+static void install(struct host *h, uint64_t index)
+{
+    char data[] = "manifest";
+    struct raft_message m = {.type = RAFT_INSTALL_SNAPSHOT};
+    struct bytes b;
+    struct fault fault;
+
+    m.install_snapshot.term = 1;
+    m.install_snapshot.last_index = index;
+    m.install_snapshot.last_term = 1;
+    m.install_snapshot.conf_index = 1;
+    m.install_snapshot.data.base = data;
+    m.install_snapshot.data.len = 8;
+    raft_configuration_init(&m.install_snapshot.conf);
+    raft_configuration_add(&m.install_snapshot.conf, 1, "127.0.0.1:1", RAFT_VOTER);
+    raft_configuration_add(&m.install_snapshot.conf, 2, "127.0.0.1:2", RAFT_VOTER);
+    bytes_init(&b);
+    message_encode(&m, &b);
+    must(replica_frame(h->replica, 2, FRAME_RAFT, (struct slice){(char *)b.base, b.len}, &fault),
+         &fault);
+    bytes_release(&b);
+    raft_configuration_close(&m.install_snapshot.conf);
+    host_pump(h);
+    host_write_all(h);
+}
+
+/* The copy that was fetched ended at 9, the snapshot that it was for much earlier, and this leader
+ * has nothing newer than 7 yet: it may need this node to get there. */
+static void test_a_state_that_is_here_is_not_fetched(void **state)
+{
+    struct host *h = host_new(3);
+    struct cluster_status status;
+
+    (void)state;
+    host_stop(h);
+    h->applied = 9;
+    h->state_may_lead = true;
+    host_start(h, 8);
+    install(h, 7);
+    replica_status(h->replica, &status);
+    assert_int_equal(h->fetches, 0);
+    assert_int_equal(status.last_index, 7);
+    assert_int_equal(status.applied_index, 9);
+    install(h, 20);
+    assert_int_equal(h->fetches, 1);
+    host_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_a_leader_without_room_refuses_only_what_is_new),
         cmocka_unit_test(test_waiting_does_not_spin),
         cmocka_unit_test(test_numbers_are_not_used_again_after_a_restart),
+        cmocka_unit_test(test_a_state_that_is_here_is_not_fetched),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
