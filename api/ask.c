@@ -1,5 +1,6 @@
 #include "api/ask.h"
 
+#include <assert.h>
 #include <sodium.h>
 
 static int refused(const struct ticket *t, enum ticket_result result, struct problem *problem)
@@ -53,12 +54,22 @@ failed:
     return -1;
 }
 
-uint64_t ask_origin(void)
+void origins_init(struct origins *o)
+{
+    static_assert(sizeof o->key == crypto_shorthash_KEYBYTES, "the hash's key");
+    randombytes_buf(o->key, sizeof o->key);
+    atomic_init(&o->made, 0);
+}
+
+uint64_t ask_origin(struct origins *o)
 {
     uint64_t origin;
 
     do {
-        randombytes_buf(&origin, sizeof origin);
+        uint64_t count = atomic_fetch_add_explicit(&o->made, 1, memory_order_relaxed);
+
+        crypto_shorthash((unsigned char *)&origin, (const unsigned char *)&count, sizeof count,
+                         o->key);
     } while (origin == 0);
     return origin;
 }

@@ -27,6 +27,7 @@ struct api {
     struct limiter *limiter;
     struct streams *streams;
     struct passwords *passwords;
+    struct origins *origins;
     struct reporter *reporter;
     unsigned deadline_ms; /* how long a call may wait, unless the client wants less */
     struct vault vault;   /* all NULL: this server has none */

@@ -1,5 +1,6 @@
 /* florind --config FILE: a node; with --format, --restore or --recover what makes its data. */
 #include <getopt.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,12 +193,21 @@ static int recover(struct arguments *a, const struct florin_config *config)
     return 0;
 }
 
+/* An entry of bets is some hundred KiB, and so are the buffers on its way: by glibc's own rules
+ * each would be mapped, cleared page by page by the kernel, and given back, entry after entry. */
+static void keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
+
 static int run(const struct florin_config *config)
 {
     struct reporter reporter;
     struct fault fault;
     struct node *node;
 
+    keep_memory();
     logfmt_init(&reporter, config->log_level);
     if (node_open(&node, config, &reporter, &fault) != 0) {
         logfmt_fatal("node", &fault);

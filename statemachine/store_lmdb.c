@@ -202,7 +202,7 @@ static int lmdb_get(void *impl, enum store_table table, struct slice key, struct
     return rc == 1 ? slice_equal(found, key) : rc;
 }
 
-static int put(struct store_lmdb *s, MDB_txn *txn, const struct store_write *w)
+static int put(MDB_cursor *cursor, const struct store_write *w)
 {
     MDB_val k = value_of(w->key);
     MDB_val v = {w->value.len + STORE_CHECK_BYTES, NULL};
@@ -210,7 +210,7 @@ static int put(struct store_lmdb *s, MDB_txn *txn, const struct store_write *w)
      * refuses a record that is not above all others. */
     unsigned append = w->table == TABLE_LEDGER ? MDB_APPEND : 0;
     uint32_t crc = checksum(w->table, w->key.base, w->key.len, w->value.base, w->value.len);
-    int rc = mdb_put(txn, s->dbis[w->table], &k, &v, MDB_RESERVE | append);
+    int rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE | append);
     uint8_t *at = v.mv_data;
     size_t i;
 
@@ -233,21 +233,42 @@ static int commit_failed(struct store_lmdb *s, const char *what, int rc, struct 
     return rc;
 }
 
+/* All writes of the first one's table; how many, in *n. With one cursor, which looks for the next
+ * key on the page where it is before it goes down the tree again: the keys are in order. */
+static int put_table(struct store_lmdb *s, MDB_txn *txn, const struct store_write *writes,
+                     size_t *n)
+{
+    enum store_table table = writes[0].table;
+    MDB_cursor *cursor;
+    size_t most = *n;
+    int rc = mdb_cursor_open(txn, s->dbis[table], &cursor);
+
+    if (rc != 0) {
+        return rc;
+    }
+    for (*n = 0; rc == 0 && *n < most && writes[*n].table == table; (*n)++) {
+        rc = put(cursor, &writes[*n]);
+    }
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
 static int lmdb_commit(void *impl, const struct store_write *writes, size_t n, struct fault *fault)
 {
     struct store_lmdb *s = impl;
     MDB_txn *txn;
-    size_t i;
+    size_t done, of_table;
     int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
 
     if (rc != 0) {
         return commit_failed(s, "begin a commit", rc, fault);
     }
-    for (i = 0; i < n; i++) {
-        rc = put(s, txn, &writes[i]);
+    for (done = 0; done < n; done += of_table) {
+        of_table = n - done;
+        rc = put_table(s, txn, &writes[done], &of_table);
         if (rc != 0) {
             mdb_txn_abort(txn);
-            return commit_failed(s, store_lmdb_names[writes[i].table], rc, fault);
+            return commit_failed(s, store_lmdb_names[writes[done].table], rc, fault);
         }
     }
     FAILPOINT("store: changes put");

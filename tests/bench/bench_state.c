@@ -496,8 +496,7 @@ int main(int argc, char **argv)
     curl_global_init(CURL_GLOBAL_DEFAULT);
     http_init(&b.http);
     bytes_init(&b.command);
-    b.cluster.config = "";
-    b.cluster.segment_bytes = "64MiB";
+    b.cluster.config = ""; /* everything as by default */
     cluster_make(&b.cluster, argv[1], NODES);
     prepare(&b);
     measure(&b);

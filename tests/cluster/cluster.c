@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READY_LIMIT_S = 60, LOOK_US = 20000 };
+enum { READY_LIMIT_S = 60, LOOK_US = 20000, PEER_PORT = 7001, HTTP_PORT = 8081 };
 
 uint64_t test_now_us(void)
 {
@@ -74,18 +74,18 @@ static void write_config(struct cluster *c, int i)
     size_t len;
     int j;
 
-    len =
-        (size_t)snprintf(text, sizeof text,
-                         "cluster_id = test\nnode_id = %d\ndata_dir = node%d\n"
-                         "cluster_secret_file = cluster.secret\noperator_key_file = operator.key\n"
-                         "peer_listen = 127.0.0.1:%u\nhttp_listen = 127.0.0.1:%u\n"
-                         "http_threads = 160\nsegment_bytes = %s\n%s",
-                         i + 1, i + 1, c->nodes[i].peer_port, c->nodes[i].http_port,
-                         c->segment_bytes == NULL ? "4MiB" : c->segment_bytes,
-                         c->config == NULL ? "checkpoint_interval = 1s\n" : c->config);
+    len = (size_t)snprintf(
+        text, sizeof text,
+        "cluster_id = test\nnode_id = %d\ndata_dir = node%d\n"
+        "cluster_secret_file = cluster.secret\noperator_key_file = operator.key\n"
+        "peer_listen = %s:%u\nhttp_listen = %s:%u\n"
+        "%s",
+        i + 1, i + 1, c->nodes[i].host, c->nodes[i].peer_port, c->nodes[i].host,
+        c->nodes[i].http_port,
+        c->config == NULL ? CLUSTER_CONFIG "checkpoint_interval = 1s\n" : c->config);
     for (j = 0; j < c->n; j++) {
-        len += (size_t)snprintf(text + len, sizeof text - len, "member = %d 127.0.0.1:%u\n", j + 1,
-                                c->nodes[j].peer_port);
+        len += (size_t)snprintf(text + len, sizeof text - len, "member = %d %s:%u\n", j + 1,
+                                c->nodes[j].host, c->nodes[j].peer_port);
     }
     snprintf(name, sizeof name, "node%d.conf", i + 1);
     write_file(c, name, 0644, text);
@@ -106,24 +106,57 @@ static pid_t spawn(struct cluster *c, int i, const char *extra)
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves nobody behind */
         dup2(fd, STDERR_FILENO);
         dup2(fd, STDOUT_FILENO);
+        if (c->before_run != NULL) {
+            c->before_run(c->context, i);
+        }
         execl(c->florind, "florind", "--config", config, extra, (char *)NULL);
         _exit(127);
     }
     return pid;
 }
 
-void cluster_make(struct cluster *c, const char *florind, int n)
+/* Ports for the nodes without an address of their own. */
+static void choose_ports(struct cluster *c)
+{
+    int fds[2 * CLUSTER_NODES_MAX];
+    int n = 0;
+    int i;
+
+    for (i = 0; i < c->n; i++) {
+        struct cluster_node *node = &c->nodes[i];
+        if (node->host[0] == '\0') {
+            snprintf(node->host, sizeof node->host, "127.0.0.1");
+            node->http_port = free_port(c, &fds[n++]);
+            node->peer_port = free_port(c, &fds[n++]);
+        } else {
+            node->http_port = HTTP_PORT;
+            node->peer_port = PEER_PORT;
+        }
+    }
+    while (n > 0) {
+        close(fds[--n]);
+    }
+}
+
+static void make_folder(struct cluster *c)
 {
     const char *tmp = getenv("TMPDIR");
-    int fds[2 * CLUSTER_NODES_MAX];
+
+    snprintf(c->folder, sizeof c->folder, "%s/florin-cluster-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+    if (mkdtemp(c->folder) == NULL) {
+        cluster_die(c, "no folder: %s", strerror(errno));
+    }
+}
+
+void cluster_make(struct cluster *c, const char *florind, int n)
+{
     int status;
     int i;
 
     c->florind = florind;
     c->n = n;
-    snprintf(c->folder, sizeof c->folder, "%s/florin-cluster-XXXXXX", tmp == NULL ? "/tmp" : tmp);
-    if (mkdtemp(c->folder) == NULL) {
-        cluster_die(c, "no folder: %s", strerror(errno));
+    if (c->folder[0] == '\0') {
+        make_folder(c);
     }
     snprintf(c->operator_key, sizeof c->operator_key, "op.operator-secret-for-tests");
     snprintf(c->platform_key, sizeof c->platform_key, "pf.platform-secret-for-tests");
@@ -131,18 +164,12 @@ void cluster_make(struct cluster *c, const char *florind, int n)
     write_file(c, "cluster.secret", 0600,
                "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
     write_file(c, "operator.key", 0600, c->operator_key);
-    for (i = 0; i < n; i++) {
-        c->nodes[i].http_port = free_port(c, &fds[2 * i]);
-        c->nodes[i].peer_port = free_port(c, &fds[2 * i + 1]);
-    }
+    choose_ports(c);
     for (i = 0; i < n; i++) {
         write_config(c, i);
         if (waitpid(spawn(c, i, "--format"), &status, 0) < 0 || status != 0) {
             cluster_die(c, "florind --format of node %d failed", i + 1);
         }
-    }
-    for (i = 0; i < 2 * n; i++) {
-        close(fds[i]);
     }
 }
 
@@ -181,7 +208,7 @@ int cluster_reap(struct cluster *c, int i)
 void cluster_url(const struct cluster *c, int i, char url[static URL_MAX], const char *format, ...)
 {
     va_list args;
-    int len = snprintf(url, URL_MAX, "http://127.0.0.1:%u", c->nodes[i].http_port);
+    int len = snprintf(url, URL_MAX, "http://%s:%u", c->nodes[i].host, c->nodes[i].http_port);
 
     va_start(args, format);
     vsnprintf(url + len, (size_t)(URL_MAX - len), format, args);
@@ -285,10 +312,12 @@ void cluster_seed(struct cluster *c, int players, const char *amount)
     must_key(c, &http, c->platform_key, "casino", "platform");
     for (i = 0; i < players; i++) {
         must(c, &http, "/v1/players", c->platform_key, "{\"id\":\"p%d\"}", i);
-        must(c, &http, "/v1/deposits", c->platform_key,
-             "{\"id\":\"seed-%d\",\"player\":\"p%d\",\"currency\":\"EUR\",\"amount\":\"%s\","
-             "\"gateway\":\"bank\"}",
-             i, i, amount);
+        if (amount != NULL) {
+            must(c, &http, "/v1/deposits", c->platform_key,
+                 "{\"id\":\"seed-%d\",\"player\":\"p%d\",\"currency\":\"EUR\",\"amount\":\"%s\","
+                 "\"gateway\":\"bank\"}",
+                 i, i, amount);
+        }
     }
     http_release(&http);
 }

@@ -10,18 +10,26 @@
 
 enum { CLUSTER_NODES_MAX = 5, URL_MAX = 256 };
 
+/* Small, so that tests meet the ends of segments; for what a test sets itself to begin with. */
+#define CLUSTER_CONFIG "http_threads = 160\nsegment_bytes = 4MiB\n"
+
 struct cluster_node {
     pid_t pid; /* 0: not running */
     uint16_t http_port, peer_port;
+    /* Its own address, set before cluster_make; then its ports are fixed. "": a free port of
+     * 127.0.0.1. */
+    char host[40];
 };
 
 struct cluster {
-    char folder[256];
-    const char *florind;       /* path of the program */
-    const char *config;        /* lines for every node's config, or NULL; set before cluster_make */
-    const char *segment_bytes; /* NULL: 4MiB */
+    char folder[256];    /* "" before cluster_make: it makes a temporary one */
+    const char *florind; /* path of the program */
+    const char *config;  /* lines for every node's config, or NULL; set before cluster_make */
     int n;
     struct cluster_node nodes[CLUSTER_NODES_MAX];
+    /* Called in a node's process before florind runs there, or NULL. */
+    void (*before_run)(void *context, int i);
+    void *context;
     char operator_key[128], platform_key[128], provider_key[128];
 };
 
@@ -41,7 +49,8 @@ void cluster_wait_ready(struct cluster *c);
 /* The running node that says it leads, or -1. */
 int cluster_leader(struct cluster *c);
 
-/* Currency EUR (5), provider demo, gateway bank, keys, players p0..p(n-1) with `amount` each. */
+/* Currency EUR (5), provider demo, gateway bank, keys, players p0..p(n-1) with `amount` each (NULL:
+ * with nothing). */
 void cluster_seed(struct cluster *c, int players, const char *amount);
 
 void cluster_url(const struct cluster *c, int i, char url[static URL_MAX], const char *format, ...)

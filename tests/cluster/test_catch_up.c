@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     http_init(&http);
-    cluster.config = "checkpoint_interval = 200ms\nraft_trailing = 50\n";
+    cluster.config = CLUSTER_CONFIG "checkpoint_interval = 200ms\nraft_trailing = 50\n";
     cluster_make(&cluster, argv[1], NODES);
     cluster_start_all(&cluster);
     cluster_wait_ready(&cluster);

@@ -452,8 +452,8 @@ int main(int argc, char **argv)
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     http_init(&t.http);
-    t.cluster.segment_bytes = "64KiB";
-    t.cluster.config = "checkpoint_interval = 100ms\nraft_trailing = 100\ngroup_bytes = 16KiB\n";
+    t.cluster.config = "http_threads = 160\nsegment_bytes = 64KiB\n"
+                       "checkpoint_interval = 100ms\nraft_trailing = 100\ngroup_bytes = 16KiB\n";
     cluster_make(&t.cluster, argv[1], NODES);
     cluster_start_all(&t.cluster);
     cluster_wait_ready(&t.cluster);

@@ -23,8 +23,8 @@
 
 enum { NODES = 3, DISK_MIB = 48, LIMIT_S = 60, MIB = 1 << 20 };
 
-static const char config[] = "checkpoint_interval = 100ms\nraft_trailing = 50\n"
-                             "disk_reserve = 16MiB\nrequest_timeout = 10s\n";
+static const char config[] = CLUSTER_CONFIG "checkpoint_interval = 100ms\nraft_trailing = 50\n"
+                                            "disk_reserve = 16MiB\nrequest_timeout = 10s\n";
 
 static void run(struct cluster *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

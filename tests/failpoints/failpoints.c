@@ -245,8 +245,8 @@ int main(int argc, char **argv)
     t.florinctl = argv[2];
     t.cluster.florind = argv[1];
     n = list_points(&t, points);
-    t.cluster.segment_bytes = "64KiB";
-    t.cluster.config = "checkpoint_interval = 100ms\nraft_trailing = 100\ngroup_bytes = 16KiB\n"
+    t.cluster.config = "http_threads = 160\nsegment_bytes = 64KiB\n"
+                       "checkpoint_interval = 100ms\nraft_trailing = 100\ngroup_bytes = 16KiB\n"
                        "election_timeout = 500ms\nheartbeat = 50ms\nrequest_timeout = 1s\n";
     cluster_make(&t.cluster, argv[1], NODES);
     cluster_start_all(&t.cluster);
