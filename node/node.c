@@ -19,6 +19,11 @@
  * one, 82,000 with four. */
 enum { INFLIGHT_ENTRIES = 64, GROUP_WINDOW = 2 };
 
+/* When the core offers a follower the snapshot again that has not said it has one. It may be at
+ * fetching the state still, and then drops the offer; or it has finished with an older one than the
+ * core last offered, and would hear nothing more until this is over. */
+enum { INSTALL_TIMEOUT_MS = 3000 };
+
 /* Files, peers, LMDB, the loop: everything that is no HTTP connection. */
 enum { OWN_DESCRIPTORS = 256 };
 
@@ -166,9 +171,7 @@ static int open_replica(struct node *n, struct fault *fault)
                 .reporter = n->reporter,
                 .election_timeout_ms = n->config.election_timeout_ms,
                 .heartbeat_ms = n->config.heartbeat_ms,
-                /* A copy may break off without a word. Asking again while one is under way is
-                 * ignored there, so this need not be longer than any copy takes. */
-                .install_timeout_ms = 2000,
+                .install_timeout_ms = INSTALL_TIMEOUT_MS,
                 .inflight = INFLIGHT_ENTRIES,
                 .trailing = (unsigned)n->config.raft_trailing,
                 .cache_bytes = n->config.cache_bytes,
