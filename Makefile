@@ -318,7 +318,7 @@ tsan: ## unit tests under TSan
 	    $(patsubst $(BUILD)/%,$(BUILD)/tsan/%,$(UNIT_TESTS))
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread unit
 
-cluster-test: $(BINARIES) $(CLUSTER_TESTS) ## real nodes, killed and restarted
+cluster-test: $(BINARIES) $(CLUSTER_TESTS) $(POWER) ## real nodes, killed and restarted
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
 
