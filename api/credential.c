@@ -4,10 +4,10 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <time.h>
 
 #include "api/ask.h"
 #include "api/network.h"
+#include "api/time.h"
 
 /* Slots are found by hash and simply overwritten: only keys that exist get in, so nobody can push
  * others out on purpose, and a lost slot costs one look-up. */
@@ -260,19 +260,11 @@ static int check_bearer(struct credentials *c, const char *authorization, unsign
     return 0;
 }
 
-static uint64_t wall_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* What can be said of an hmac claim without knowing the key. */
 static int check_form(const struct credentials *c, struct claim *claim,
                       uint8_t given[SIGNATURE_BYTES], struct problem *problem)
 {
-    uint64_t now_ms = wall_ms();
+    uint64_t now_ms = time_now_ms();
     uint64_t at_ms;
 
     if (claim->key == NULL || claim->timestamp == NULL || claim->signature == NULL ||

@@ -256,6 +256,16 @@ static void write_work(const struct cluster_status *s, struct bytes *out)
                 s->repeated);
     metrics_one(out, "florin_overloaded_total", "counter",
                 "Tickets refused because a queue was full.", s->overloaded);
+    metrics_one(out, "florin_writes_refused_total", "counter",
+                "Tickets refused because disks were nearly full.", s->writes_refused);
+    metrics_one(out, "florin_writes_refused", "gauge",
+                "1 while this leader refuses writes for that.", s->no_room);
+    metrics_one(out, "florin_disk_short", "gauge", "1 while this node's disk is nearly full.",
+                s->short_of_room);
+    metrics_one(out, "florin_disk_free_bytes", "gauge", "Free space where data_dir is.",
+                s->disk_free_bytes);
+    metrics_one(out, "florin_disk_reserve_bytes", "gauge", "Writes are refused when less is free.",
+                s->disk_reserve_bytes);
     metrics_one(out, "florin_queue_tickets", "gauge", "Tickets waiting or under way.",
                 s->queue_tickets);
     metrics_one(out, "florin_queue_bytes", "gauge", "Their bytes.", s->queue_bytes);

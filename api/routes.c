@@ -61,6 +61,10 @@ const struct route routes[] = {
     {"POST", "/v1/keys", OPERATOR, BODY_REQUIRED, handle_key_create},
     {"PATCH", "/v1/keys/{id}", OPERATOR, BODY_REQUIRED, handle_key_update},
     {"GET", "/v1/cluster", READERS, BODY_NONE, handle_cluster},
+    {"POST", "/v1/cluster/members", OPERATOR, BODY_REQUIRED, handle_member_add},
+    {"POST", "/v1/cluster/members/{id}/promote", OPERATOR, BODY_NONE, handle_member_promote},
+    {"POST", "/v1/cluster/members/{id}/demote", OPERATOR, BODY_NONE, handle_member_demote},
+    {"DELETE", "/v1/cluster/members/{id}", OPERATOR, BODY_NONE, handle_member_remove},
     {"POST", "/v1/cluster/transfer", OPERATOR, BODY_OPTIONAL, handle_transfer},
 
     {"GET", "/v1/backup", OPERATOR, BODY_NONE, handle_backup},
@@ -203,35 +207,39 @@ static int read_body(struct exchange *x, const struct route *r)
 }
 
 /* What is created is named in the body, all else in the path. */
-static struct slice subject_of(const struct exchange *x)
+static void find_subject(const struct exchange *x, char subject[static ID_MAX + 1])
 {
     static const char *const members[] = {"id", "key", "code", "principal"};
-    struct slice subject = slice_of(x->ids[0]);
+    const json_t *node = json_object_get(x->json, "id"); /* or `to`, of a transfer */
     size_t i;
 
-    for (i = 0; subject.len == 0 && i < sizeof members / sizeof *members; i++) {
+    memcpy(subject, x->ids[0], sizeof x->ids[0]);
+    for (i = 0; subject[0] == '\0' && i < sizeof members / sizeof *members; i++) {
         const char *text = json_string_value(json_object_get(x->json, members[i]));
 
         if (text != NULL && id_valid(slice_of(text))) {
-            subject = slice_of(text);
+            snprintf(subject, ID_MAX + 1, "%s", text);
         }
     }
-    return subject;
+    node = node != NULL ? node : json_object_get(x->json, "to");
+    if (json_is_integer(node)) {
+        snprintf(subject, ID_MAX + 1, "%lld", (long long)json_integer_value(node));
+    }
 }
 
 /* What an operator does leaves a line, done or not: who, what, from where. Ids are all that gets
  * into the log of what a client sends. */
 static void note_operation(const struct exchange *x, const struct route *r, bool done)
 {
-    struct slice subject;
+    char subject[ID_MAX + 1];
 
     if (r->roles != OPERATOR || x->who.role != ROLE_OPERATOR) {
         return;
     }
-    subject = subject_of(x);
+    find_subject(x, subject);
     report(x->api->reporter, LEVEL_INFO, "api", "an operator's call",
-           "call=\"%s %s\"%s%.*s by=%s from=%s outcome=%s", r->method, r->path,
-           subject.len == 0 ? "" : " of=", (int)subject.len, subject.base, x->who.name, x->remote,
+           "call=\"%s %s\"%s%s by=%s from=%s outcome=%s", r->method, r->path,
+           subject[0] == '\0' ? "" : " of=", subject, x->who.name, x->remote,
            done ? "done" : x->problem.code);
 }
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "consensus/disk_io.h"
+#include "statemachine/failpoint.h"
 
 enum { PENDING_BYTES = 1 << 20 }; /* written out when this much waits, synced or not */
 
@@ -158,6 +159,7 @@ static int flush(struct log *log, struct fault *fault)
                        log->written, fault) != 0) {
         return -1;
     }
+    FAILPOINT("log: entries written");
     log->written += (uint32_t)len;
     bytes_clear(&log->pending);
     pthread_mutex_lock(&log->lock);
@@ -177,6 +179,7 @@ static int flush_and_sync(struct log *log, struct fault *fault)
     if (disk_sync_file(log->disk, log->active->handle, log->active->name, fault) != 0) {
         return -1;
     }
+    FAILPOINT("log: entries synced");
     log->synced = log->written;
     return 0;
 }
@@ -210,8 +213,10 @@ static int begin_segment(struct log *log, uint64_t next_index, bool restart, uin
     if (disk_sync_names(log->disk, fault) != 0) {
         return -1;
     }
+    FAILPOINT("log: segment's name synced");
     /* Gives back what the previous one reserved and never used. */
     rv = log->disk->truncate(log->disk->impl, previous->handle, previous->end);
+    FAILPOINT("log: previous segment cut to its length");
     return rv == 0 ? 0 : disk_fault(fault, log->disk, "truncating", previous->name, rv);
 }
 
@@ -364,6 +369,7 @@ static int remove_segment(struct log *log, struct log_segment *s, struct fault *
     memcpy(name, s->name, sizeof name);
     log_segment_drop(log, s);
     rv = log->disk->remove(log->disk->impl, name);
+    FAILPOINT("log: old segment removed");
     return rv == 0 ? 0 : disk_fault(fault, log->disk, "removing", name, rv);
 }
 
@@ -394,14 +400,19 @@ static int store_manifest(struct log *log, const struct log_snapshot *snapshot,
  * it the new segment is an empty one that log_open removes, after it the old ones don't count. */
 static int restart(struct log *log, const struct log_snapshot *snapshot, struct fault *fault)
 {
-    if (begin_segment(log, snapshot->index + 1, true, log->segment_bytes, fault) != 0 ||
-        store_manifest(log, snapshot, log_newest(log)->number, fault) != 0) {
+    if (begin_segment(log, snapshot->index + 1, true, log->segment_bytes, fault) != 0) {
         return -1;
     }
+    FAILPOINT("restart: segment begun");
+    if (store_manifest(log, snapshot, log_newest(log)->number, fault) != 0) {
+        return -1;
+    }
+    FAILPOINT("restart: manifest counts");
     while (log->n_segments > 1) {
         if (remove_segment(log, log->segments[0], fault) != 0) {
             return -1;
         }
+        FAILPOINT("restart: a segment removed");
     }
     pthread_mutex_lock(&log->lock);
     log->first = log->manifest.snapshot.index + 1;
@@ -469,6 +480,7 @@ static int cut_before(struct log *log, uint64_t index, struct fault *fault)
             disk_sync_names(log->disk, fault) != 0) {
             return -1;
         }
+        FAILPOINT("log: removal synced");
         pthread_mutex_lock(&log->lock);
         log->first = log->index.n > 0 ? log->index.runs[0].first : log->last + 1;
         pthread_mutex_unlock(&log->lock);

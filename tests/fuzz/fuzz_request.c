@@ -84,6 +84,7 @@ static void publish(struct rig *r)
 static enum ticket_result serve(struct rig *r, struct ticket *t)
 {
     static const struct cluster_status status = {.node_id = 1, .leader_id = 1, .state = "leader"};
+    struct member_change change;
     bool broken = false;
 
     switch (t->kind) {
@@ -97,6 +98,10 @@ static enum ticket_result serve(struct rig *r, struct ticket *t)
         return RESULT_OK;
     case TICKET_STATUS:
         bytes_append(&t->out, &status, sizeof status);
+        return RESULT_OK;
+    case TICKET_MEMBER:
+        must(member_change_decode((struct slice){(const char *)t->in.base, t->in.len}, &change,
+                                  &r->ledger.fault) == 0);
         return RESULT_OK;
     default:
         return RESULT_REFUSED;
