@@ -396,7 +396,7 @@ static void wrong_folder(struct test *t, int i, const char *what)
     snprintf(command, sizeof command,
              "sed 's/^%.*s = .*/%s/' '%s/node%d.conf' >'%s/wrong.conf' && "
              "timeout 60 '%s' --config '%s/wrong.conf' >'%s/wrong.log' 2>&1",
-             (int)strcspn(what, " "), what, t->cluster.folder, i + 1, t->cluster.folder,
+             (int)strcspn(what, " "), what, what, t->cluster.folder, i + 1, t->cluster.folder,
              t->cluster.florind, t->cluster.folder, t->cluster.folder);
     status = system(command);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 70) {
