@@ -39,7 +39,7 @@ LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 # msgpack-c's package and library are called one way or the other by Debian release; both have
 # msgpack.h.
-LIBS := -lraft -luv -llmdb -lmsgpackc -lcivetweb -ljansson -lssl -lcrypto -lsodium -lisal -lcurl -lsystemd
+LIBS := -lraft -luv -llmdb -lmsgpackc -lcivetweb -ljansson -lssl -lcrypto -lsodium -lisal -lcurl -lsystemd -lm
 ifneq ($(wildcard /usr/lib/*/libmsgpack-c.so),)
 LIBS := $(subst -lmsgpackc,-lmsgpack-c,$(LIBS))
 endif
@@ -72,14 +72,32 @@ UNIT_PARTS      := $(filter-out $(UNIT_TESTS:=.o),$(call objects,tests/unit))
 CLUSTER_TESTS   := $(call programs,tests/cluster/test_*.c)
 CLUSTER_PARTS   := $(filter-out $(CLUSTER_TESTS:=.o),$(call objects,tests/cluster))
 CLUSTER_SCRIPTS := $(wildcard tests/cluster/test_*.sh)
+SECURITY_TESTS   := $(call programs,tests/security/test_*.c)
+SECURITY_PARTS   := $(filter-out $(SECURITY_TESTS:=.o),$(call objects,tests/security))
+SECURITY_SCRIPTS := $(wildcard tests/security/test_*.sh)
 BENCHES         := $(call programs,tests/bench/bench_*.c)
+FAILPOINTS      := $(BUILD)/failpoints/tests/failpoints/failpoints
+BENCH_PARTS     := $(filter-out $(BENCHES:=.o),$(call objects,tests/bench))
 FUZZ_TARGETS    := $(call programs,tests/fuzz/fuzz_*.c)
 SIM             := $(BUILD)/tests/sim/sim
 SCENARIOS       := $(BUILD)/tests/scenarios/runner
+# Of the fault-injection suite: what judges a history (the runner and the tests use it too).
+CHECKER_ARCHIVE := $(BUILD)/jepsen/libchecker.a
+CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_order check_reads \
+                     edn explain history ledger report report_assets report_chart \
+                     report_timeline stats)
+CHECKER         := $(BUILD)/jepsen/checker
+# ... and what runs the cluster, its clients and its faults.
+JEPSEN          := $(BUILD)/jepsen/jepsen
+JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o %/power_cut.o,$(call objects,jepsen))
+POWER           := $(BUILD)/jepsen/power.so
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test alerts-test haproxy-test asan tsan cluster-test docs-test fuzz fuzz-programs fuzz-regress bench chroot-test
+        sim-guards sim-mutants install deb deb-test alerts-test haproxy-test asan tsan \
+        cluster-test docs-test security-test failpoints \
+        fuzz fuzz-programs fuzz-regress bench bench-state bench-peers count count-renew chroot-test \
+        jepsen jepsen-short
 .SECONDARY:
 
 all: $(BINARIES) ## build florind and florinctl
@@ -110,12 +128,13 @@ $(BUILD)/florinctl: $(BUILD)/cluster-config/ctl_main.o $(CONFIG_OBJECTS) $(STATE
 
 $(ROOMS_ARCHIVE): $(ALL_OBJECTS)
 $(SIM_ARCHIVE): $(filter-out %/main.o %/sim_main.o,$(SIM_OBJECTS))
-$(ROOMS_ARCHIVE) $(SIM_ARCHIVE):
+$(CHECKER_ARCHIVE): $(CHECKER_OBJECTS)
+$(ROOMS_ARCHIVE) $(SIM_ARCHIVE) $(CHECKER_ARCHIVE):
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(call say,AR)ar rcs $@ $^
 
-TEST_ARCHIVES := $(SIM_ARCHIVE) $(ROOMS_ARCHIVE)
+TEST_ARCHIVES := $(SIM_ARCHIVE) $(CHECKER_ARCHIVE) $(ROOMS_ARCHIVE)
 
 $(UNIT_TESTS): %: %.o $(UNIT_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
@@ -131,8 +150,25 @@ $(MODEL): $(call objects,tests/model) $(ROOMS_ARCHIVE)
 $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(CLUSTER_TESTS) $(BENCHES): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+$(CHECKER): $(BUILD)/jepsen/checker_main.o $(CHECKER_ARCHIVE) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(SECURITY_TESTS): %: %.o $(SECURITY_PARTS) $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(JEPSEN): $(JEPSEN_OBJECTS) $(CHECKER_ARCHIVE) $(CLUSTER_PARTS) $(ROOMS_ARCHIVE)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# Loaded before a node: no checked wrappers, it defines the functions that they would replace.
+$(POWER): jepsen/power.c jepsen/power_cut.c jepsen/power.h jepsen/power_private.h | $(BUILD)/.checked
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(filter-out -fPIE -D_FORTIFY_SOURCE=2 -fsanitize=% -MMD -MP,$(CFLAGS)) -fPIC -shared $(filter %.c,$^) -ldl -o $@
+
+$(BUILD)/tests/failpoints/failpoints $(CLUSTER_TESTS): %: %.o $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(BENCHES): %: %.o $(BENCH_PARTS) $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -lm -o $@
 
 # A fuzz target with a small main that feeds it files, for any compiler ...
 $(FUZZ_TARGETS:=.replay): %.replay: %.o $(BUILD)/tests/fuzz/replay_main.o $(TEST_ARCHIVES)
@@ -144,6 +180,7 @@ $(FUZZ_TARGETS:=.fuzz): %.fuzz: %.o $(TEST_ARCHIVES)
 
 # The assembler takes the API's reference into the program.
 $(BUILD)/api/openapi.o: api/openapi.yaml
+$(BUILD)/jepsen/report_assets.o: jepsen/report.css jepsen/report.js
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
 
@@ -153,7 +190,7 @@ deps: ## install what building and running need (as root)
 	@cluster-config/deps.sh run
 
 test-deps: ## install what `make check` and `make fuzz` need as well (as root)
-	@cluster-config/deps.sh run test
+	@cluster-config/deps.sh run test jepsen
 
 up: ## install, build, start three nodes under run/, and put demo data in
 	@cluster-config/deps.sh run
@@ -233,12 +270,16 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory sim-guards
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
+	@$(MAKE) --no-print-directory count
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
 	@$(MAKE) --no-print-directory docs-test
+	@$(MAKE) --no-print-directory security-test
+	@$(MAKE) --no-print-directory failpoints
+	@$(MAKE) --no-print-directory jepsen-short
 	@echo "check: all suites passed"
 
-tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
+tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(SECURITY_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
        $(if $(wildcard tests/sim/main.c tests/sim/sim_main.c),$(SIM))
 
 tidy: ## style and structure: format, include directions, banned calls, lengths
@@ -275,17 +316,38 @@ asan: ## unit tests, scenarios, model and fuzz corpora under ASan and UBSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined model N=20000
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined fuzz-regress
 
+# Fault injection on real nodes, as root: NEMESIS=kill,partition WORKLOAD=bank TIME=seconds NODES=5
+# CLIENTS= RATE=steps a second SEED=. The report is jepsen/report/index.html.
+jepsen: ## real nodes in network namespaces, faults, and the proof that all fits the ledger
+	@cluster-config/deps.sh run jepsen
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BINARIES) $(JEPSEN) $(POWER) $(CHECKER)
+	@BUILD=$(BUILD) TIME=$(or $(TIME),600) jepsen/run.sh
+
+# A short one for `make check`; where it can't run, it says so.
+jepsen-short: $(BINARIES) $(JEPSEN) $(POWER) $(CHECKER)
+	@BUILD=$(BUILD) TIME=60 SEED=1 SHORT=yes jepsen/run.sh
+
 tsan: ## unit tests under TSan
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/tsan SANITIZE=thread \
 	    $(patsubst $(BUILD)/%,$(BUILD)/tsan/%,$(UNIT_TESTS))
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread unit
 
-cluster-test: $(BINARIES) $(CLUSTER_TESTS) ## real nodes, killed and restarted
+cluster-test: $(BINARIES) $(CLUSTER_TESTS) $(POWER) ## real nodes, killed and restarted
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
 
 docs-test: $(BINARIES) ## the commands of docs/install.md, run as they stand
 	@tests/docs/run.sh $(BINARIES)
+
+security-test: $(BINARIES) $(SECURITY_TESTS) ## attacks on a running cluster: each must be refused
+	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh security \
+	    $(foreach t,$(sort $(SECURITY_SCRIPTS) $(SECURITY_TESTS)),"$(t) $(BINARIES)")
+
+failpoints: $(BUILD)/florinctl ## a real node killed at every step of checkpoints and copies: POINT=
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/failpoints DEFINES=-DFLORIN_FAILPOINTS \
+	    $(BUILD)/failpoints/florind $(FAILPOINTS)
+	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh failpoints \
+	    "$(FAILPOINTS) $(BUILD)/failpoints/florind $(BUILD)/florinctl $(POINT)"
 
 TIME ?= 60
 FUZZ_JOBS ?= $(JOBS)
@@ -295,7 +357,7 @@ fuzz: ## fuzz every target for TIME= seconds each, FUZZ_JOBS= at once (clang)
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/fuzz CC=clang WERROR= \
 	    SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
 	@printf '%s\n' $(patsubst $(BUILD)/tests/fuzz/%,%,$(FUZZ_TARGETS)) | \
-	    TIME=$(TIME) FUZZ=$(BUILD)/fuzz xargs -P $(FUZZ_JOBS) -n 1 tests/fuzz/run.sh
+	    TIME=$(or $(TIME),60) FUZZ=$(BUILD)/fuzz xargs -P $(FUZZ_JOBS) -n 1 tests/fuzz/run.sh
 
 fuzz-programs: $(FUZZ_TARGETS:=.fuzz)
 
@@ -304,11 +366,26 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 	    $(BUILD)/tests/fuzz/$$t.replay tests/fuzz/corpus/$$t; \
 	done
 
+# TLS=1: with TLS between the nodes
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
-	@set -e; for b in $(sort $(BENCHES)); do \
+	@set -e; for b in $(sort $(filter-out %/bench_etcd,$(BENCHES))); do \
 	    echo "== $${b##*/}"; \
-	    case $$b in *bench_http*) $$b $(BUILD)/florind;; *) $$b;; esac; \
+	    case $$b in *bench_http*) $$b $(BUILD)/florind $(if $(TLS),5 1000 "" tls);; *bench_elections*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
 	done
+
+bench-state: $(BINARIES) $(BUILD)/tests/bench/bench_state ## a large ledger: disk, memory, start, stalls: N=players T=transactions
+	@$(BUILD)/tests/bench/bench_state $(BUILD)/florind $(or $(N),1000000) $(or $(T),10000000)
+
+# SECONDS=n for each load
+bench-peers: $(BINARIES) $(BENCHES) ## Florin beside PostgreSQL and etcd, which it installs (as root)
+	@cluster-config/deps.sh run peers
+	@tests/bench/peers.sh $(BUILD) $(or $(SECONDS),5)
+
+count: $(BUILD)/tests/bench/bench_apply ## instructions that a bet's apply takes, against a baseline
+	@tests/bench/count.sh $(BUILD)/tests/bench/bench_apply
+
+count-renew: $(BUILD)/tests/bench/bench_apply ## make today's count the baseline
+	@tests/bench/count.sh $(BUILD)/tests/bench/bench_apply --renew
 
 # SUITE=bookworm or trixie
 chroot-test: ## `make up` in a bare chroot of SUITE=bookworm|trixie (as root)

@@ -18,7 +18,13 @@ int ask_submit(struct gate *gate, struct ticket *t, unsigned timeout_ms, struct 
 int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q, unsigned timeout_ms,
               struct ticket **held, struct answer *answer, struct problem *problem);
 
-/* A random number that is not zero, for struct command's origin. */
-uint64_t ask_origin(void);
+/* Random numbers that are not zero, for struct command's origin: a keyed hash of a count, so that a
+ * bet costs no system call for its own. Any thread. */
+struct origins {
+    uint8_t key[16];
+    atomic_uint_fast64_t made;
+};
+void origins_init(struct origins *o);
+uint64_t ask_origin(struct origins *o);
 
 #endif

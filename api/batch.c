@@ -147,7 +147,7 @@ int handle_batch(struct exchange *x)
     static const struct field fields[] = {{"transactions", FIELD_LIST, 0, true}};
     struct problem unused;
     struct ticket *t;
-    uint64_t origin = ask_origin();
+    uint64_t origin = ask_origin(x->api->origins);
     json_t *items;
     json_t *item;
     bool *sent;

@@ -1,7 +1,6 @@
-/* The node and the cluster: state, hand-over, health, figures. */
+/* The node and the cluster: state, health, figures. */
 #include <stdlib.h>
 
-#include "api/fields.h"
 #include "api/handlers.h"
 #include "api/render.h"
 #include "api/routes.h"
@@ -19,16 +18,6 @@ static int ask_status(struct exchange *x, struct cluster_status *status)
     }
     ticket_release(t);
     return result;
-}
-
-static void put_node(struct writer *w, const char *key, uint64_t id)
-{
-    writer_key(w, key);
-    if (id == 0) {
-        writer_null(w);
-    } else {
-        writer_u64(w, id);
-    }
 }
 
 static const char *member_role(enum member_role role)
@@ -65,11 +54,71 @@ static void write_members(struct writer *w, const struct cluster_status *s)
     writer_close_list(w);
 }
 
+static void write_disk(struct writer *w, const struct cluster_status *s)
+{
+    writer_key(w, "disk");
+    writer_open_map(w);
+    writer_put_u64(w, "free_bytes", s->disk_free_bytes);
+    writer_put_u64(w, "reserve_bytes", s->disk_reserve_bytes);
+    writer_put_bool(w, "short", s->short_of_room);
+    writer_put_bool(w, "writes_refused", s->no_room);
+    writer_close_map(w);
+}
+
+static uint64_t percent(const struct status_copy *c)
+{
+    if (c->total == 0) {
+        return 0;
+    }
+    /* The total is an estimate, which the bytes may pass. */
+    return c->bytes >= c->total ? 100 : c->bytes * 100 / c->total;
+}
+
+static void write_copy(struct writer *w, const char *direction, const struct status_copy *c)
+{
+    if (c->peer == 0) {
+        return;
+    }
+    writer_open_map(w);
+    writer_put_string(w, "direction", direction);
+    writer_put_u64(w, "peer", c->peer);
+    writer_put_u64(w, "bytes", c->bytes);
+    writer_put_u64(w, "total", c->total);
+    writer_put_u64(w, "percent", percent(c));
+    writer_put_u64(w, "bytes_per_s", c->bytes_per_s);
+    writer_close_map(w);
+}
+
+static void write_copies(struct writer *w, const struct cluster_status *s)
+{
+    int i;
+
+    writer_key(w, "copies");
+    writer_open_list(w);
+    write_copy(w, "fetching", &s->fetch);
+    for (i = 0; i < STATUS_SENDS_MAX; i++) {
+        write_copy(w, "sending", &s->sends[i]);
+    }
+    writer_close_list(w);
+}
+
+static void write_formats(struct writer *w, const struct status_formats *f)
+{
+    writer_key(w, "formats");
+    writer_open_map(w);
+    writer_put_u64(w, "entry", f->entry);
+    writer_put_u64(w, "log", f->log);
+    writer_put_u64(w, "snapshot", f->snapshot);
+    writer_put_u64(w, "link", f->link);
+    writer_put_u64(w, "message", f->message);
+    writer_close_map(w);
+}
+
 int handle_cluster(struct exchange *x)
 {
     struct cluster_status s;
     struct gate_view view;
-    char clock[TIME_TEXT_MAX];
+    char clock[TIME_TEXT_MAX], started[TIME_TEXT_MAX];
     struct writer *w = &x->w;
 
     if (ask_status(x, &s) != 0) {
@@ -77,10 +126,11 @@ int handle_cluster(struct exchange *x)
     }
     gate_view(x->api->gate, &view);
     time_render(s.clock_ms, clock);
+    time_render(x->api->started_ms, started);
     writer_open_map(w);
     writer_put_u64(w, "node", s.node_id);
     writer_put_string(w, "state", s.state);
-    put_node(w, "leader", s.leader_id);
+    render_node(w, "leader", s.leader_id);
     writer_put_u64(w, "term", s.term);
     writer_put_bool(w, "ready", view.ready);
     writer_put_bool(w, "stopping", view.stopping);
@@ -92,33 +142,16 @@ int handle_cluster(struct exchange *x)
     writer_put_u64(w, "checkpoint_index", s.checkpoint_index);
     writer_put_u64(w, "applied_seq", s.applied_seq);
     writer_put_string(w, "clock", clock);
+    writer_put_string(w, "started_at", started);
     write_members(w, &s);
+    write_disk(w, &s);
+    writer_put_u64(w, "members_index", s.members_index);
+    writer_put_u64(w, "highest_member_id", s.highest_member_id);
+    writer_put_bool(w, "change_under_way", s.change_index != 0);
+    write_copies(w, &s);
+    write_formats(w, &s.formats);
     writer_close_map(w);
     return 0;
-}
-
-int handle_transfer(struct exchange *x)
-{
-    static const struct field fields[] = {{"to", FIELD_NODE, 0, false}};
-    struct gate_view view;
-    struct ticket *t;
-    uint64_t to = 0;
-    int result;
-
-    if (x->json != NULL && fields_read(x->json, fields, 1, &to, &x->problem) != 0) {
-        return -1;
-    }
-    t = ticket_new(TICKET_TRANSFER);
-    t->target = to;
-    result = ask_submit(x->api->gate, t, x->timeout_ms, &x->problem);
-    ticket_release(t);
-    if (result == 0) {
-        gate_view(x->api->gate, &view);
-        writer_open_map(&x->w);
-        put_node(&x->w, "leader", view.leader_id);
-        writer_close_map(&x->w);
-    }
-    return result;
 }
 
 int handle_health(struct exchange *x)

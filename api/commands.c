@@ -152,7 +152,7 @@ int commands_run(struct exchange *x, struct command *c, struct ticket **held,
     struct cursor frames;
     struct slice frame;
 
-    c->origin = ask_origin();
+    c->origin = ask_origin(x->api->origins);
     t->n_commands = 1;
     if (commands_append(c, &t->in, &x->problem) != 0 ||
         ask_submit(x->api->gate, t, x->timeout_ms, &x->problem) != 0) {

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "api/body.h"
+#include "api/time.h"
 
 void exchange_init(struct exchange *x, const struct api *api, struct bytes *out)
 {
@@ -181,31 +182,30 @@ static const char *reason(int status)
     }
 }
 
-static void header(struct bytes *wire, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void header(struct bytes *wire, const char *format, ...)
+static void put(struct bytes *wire, const char *text)
 {
-    char text[256];
-    va_list args;
-    int len;
-
-    va_start(args, format);
-    len = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    bytes_append(wire, text, (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
-    bytes_append(wire, "\r\n", 2);
+    bytes_append(wire, text, strlen(text));
 }
 
-static void render_date(struct bytes *wire)
+static void header(struct bytes *wire, const char *name, const char *value)
 {
-    char text[64];
-    time_t now = time(NULL);
-    struct tm tm;
+    put(wire, name);
+    put(wire, value);
+    put(wire, "\r\n");
+}
 
-    gmtime_r(&now, &tm);
-    strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-    header(wire, "Date: %s", text);
+static void header_number(struct bytes *wire, const char *name, uint64_t value)
+{
+    put(wire, name);
+    bytes_append_decimal(wire, value);
+    put(wire, "\r\n");
+}
+
+static void render_first_line(struct bytes *wire, int status)
+{
+    put(wire, "HTTP/1.1 ");
+    bytes_append_decimal(wire, (uint64_t)status);
+    header(wire, " ", reason(status));
 }
 
 void exchange_render(const struct exchange *x, bool keep_alive, struct bytes *wire)
@@ -213,38 +213,39 @@ void exchange_render(const struct exchange *x, bool keep_alive, struct bytes *wi
     const char *type = x->content_type;
     bool is_problem = x->status >= 400;
     struct gate_view view;
+    char date[TIME_TEXT_MAX];
 
     gate_view(x->api->gate, &view);
     if (type == NULL) {
         type = x->form == FORM_JSON ? "application/json" : "application/msgpack";
     }
     bytes_reserve(wire, x->out->len + 512);
-    header(wire, "HTTP/1.1 %d %s", x->status, reason(x->status));
-    render_date(wire);
-    header(wire, "Content-Type: %s", type);
+    render_first_line(wire, x->status);
+    time_render_http((uint64_t)time(NULL), date);
+    header(wire, "Date: ", date);
+    header(wire, "Content-Type: ", type);
     if (x->stream == NULL) {
-        header(wire, "Content-Length: %zu", x->out->len);
+        header_number(wire, "Content-Length: ", x->out->len);
     }
-    header(wire, "Cache-Control: no-store");
-    header(wire, "Connection: %s", keep_alive ? "keep-alive" : "close");
-    header(wire, "Florin-Node: %llu", (unsigned long long)view.node_id);
+    header(wire, "Cache-Control: no-store\r\nConnection: ", keep_alive ? "keep-alive" : "close");
+    header_number(wire, "Florin-Node: ", view.node_id);
     if (view.leader_id != 0) {
-        header(wire, "Florin-Leader: %llu", (unsigned long long)view.leader_id);
+        header_number(wire, "Florin-Leader: ", view.leader_id);
     } else {
-        header(wire, "Florin-Leader: none");
+        header(wire, "Florin-Leader: ", "none");
     }
-    header(wire, "Florin-Applied: %llu", (unsigned long long)view.applied_seq);
-    header(wire, "Florin-Request-Id: %s", x->request_id);
+    header_number(wire, "Florin-Applied: ", view.applied_seq);
+    header(wire, "Florin-Request-Id: ", x->request_id);
     if (is_problem && x->problem.retry_after_s > 0) {
-        header(wire, "Retry-After: %u", x->problem.retry_after_s);
+        header_number(wire, "Retry-After: ", x->problem.retry_after_s);
     }
     if (x->status == 401) {
-        header(wire, "WWW-Authenticate: Bearer");
+        header(wire, "WWW-Authenticate: ", "Bearer");
     }
     if (x->status == 405 && x->allow[0] != '\0') {
-        header(wire, "Allow: %s", x->allow);
+        header(wire, "Allow: ", x->allow);
     }
-    bytes_append(wire, "\r\n", 2);
+    put(wire, "\r\n");
     if (!x->head) {
         bytes_append(wire, x->out->base, x->out->len);
     }

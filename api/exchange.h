@@ -28,11 +28,13 @@ struct api {
     struct limiter *limiter;
     struct streams *streams;
     struct passwords *passwords;
+    struct origins *origins;
     struct reporter *reporter;
     unsigned deadline_ms; /* how long a call may wait, unless the client wants less */
     unsigned slow_ms;     /* a request that takes longer has a line in the log */
     struct proxies proxies;
-    struct vault vault; /* all NULL: this server has none */
+    struct vault vault;  /* all NULL: this server has none */
+    uint64_t started_ms; /* Unix ms of the server's start: one process is told from the next */
     /* What the secrets of hmac keys are sealed with (BOX_KEY_BYTES); NULL: none can be made. */
     const uint8_t *box_key;
 };

@@ -62,9 +62,15 @@ int handle_provider_create(struct exchange *x);
 int handle_gateway_create(struct exchange *x);
 int handle_key_create(struct exchange *x);
 
+/* members.c */
+int handle_member_add(struct exchange *x);
+int handle_member_promote(struct exchange *x);
+int handle_member_demote(struct exchange *x);
+int handle_member_remove(struct exchange *x);
+int handle_transfer(struct exchange *x);
+
 /* cluster.c */
 int handle_cluster(struct exchange *x);
-int handle_transfer(struct exchange *x);
 int handle_health(struct exchange *x);
 int handle_ready(struct exchange *x);
 int handle_metrics(struct exchange *x);

@@ -19,6 +19,7 @@ struct route_counts {
 
 struct metrics {
     int n_routes;
+    atomic_ullong cut;
     struct route_counts counts[]; /* the last one is that of no route */
 };
 
@@ -63,6 +64,11 @@ void metrics_count(struct metrics *m, int route, int status, uint64_t duration_u
     add(&c->by_status[i], 1);
     add(&c->bucket[b], 1);
     add(&c->sum_us, duration_us);
+}
+
+void metrics_count_cut(struct metrics *m)
+{
+    add(&m->cut, 1);
 }
 
 static void line(struct bytes *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -172,6 +178,8 @@ static void write_http(const struct metrics *m, const struct metrics_label *labe
                       read_counter(&m->counts[r].sum_us));
         }
     }
+    metrics_one(out, "florin_http_connections_cut_total", "counter",
+                "Slow connections cut because no thread was free.", read_counter(&m->cut));
 }
 
 static void write_raft(const struct cluster_status *s, struct bytes *out)
@@ -248,6 +256,16 @@ static void write_work(const struct cluster_status *s, struct bytes *out)
                 s->repeated);
     metrics_one(out, "florin_overloaded_total", "counter",
                 "Tickets refused because a queue was full.", s->overloaded);
+    metrics_one(out, "florin_writes_refused_total", "counter",
+                "Tickets refused because disks were nearly full.", s->writes_refused);
+    metrics_one(out, "florin_writes_refused", "gauge",
+                "1 while this leader refuses writes for that.", s->no_room);
+    metrics_one(out, "florin_disk_short", "gauge", "1 while this node's disk is nearly full.",
+                s->short_of_room);
+    metrics_one(out, "florin_disk_free_bytes", "gauge", "Free space where data_dir is.",
+                s->disk_free_bytes);
+    metrics_one(out, "florin_disk_reserve_bytes", "gauge", "Writes are refused when less is free.",
+                s->disk_reserve_bytes);
     metrics_one(out, "florin_queue_tickets", "gauge", "Tickets waiting or under way.",
                 s->queue_tickets);
     metrics_one(out, "florin_queue_bytes", "gauge", "Their bytes.", s->queue_bytes);

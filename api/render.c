@@ -247,3 +247,13 @@ void render_round(struct writer *w, const struct round_info *r)
     render_put_time(w, "opened_at", r->opened_at_ms);
     writer_put_u64(w, "bets", r->bets);
 }
+
+void render_node(struct writer *w, const char *key, uint64_t id)
+{
+    writer_key(w, key);
+    if (id == 0) {
+        writer_null(w);
+    } else {
+        writer_u64(w, id);
+    }
+}

@@ -37,4 +37,7 @@ void render_round(struct writer *w, const struct round_info *r);
 
 void render_balance(struct writer *w, const struct balance *b);
 
+/* A node's id, or null for none (0). */
+void render_node(struct writer *w, const char *key, uint64_t id);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "api/connection.h"
 #include "api/routes.h"
+#include "api/time.h"
 
 enum {
     HEADER_MAX = 16384,
@@ -19,17 +20,19 @@ enum {
 
 struct api_server {
     struct api api;
+    struct origins origins;
     uint8_t box_key[BOX_KEY_BYTES];
     struct connection_limits limits;
+    struct seats *seats;
     struct mg_context *context;
     unsigned port;
     char last_message[256]; /* CivetWeb's, while it starts: why it could not */
     atomic_bool started;
 
-    pthread_mutex_t lock; /* guards the next two */
+    atomic_uint under_way; /* requests */
+    atomic_bool stopping;
+    pthread_mutex_t lock; /* for waiting until none is under way */
     pthread_cond_t idle;
-    unsigned under_way;
-    bool stopping;
 };
 
 static struct api_server *server_of(const struct mg_connection *conn)
@@ -37,25 +40,22 @@ static struct api_server *server_of(const struct mg_connection *conn)
     return mg_get_user_data(mg_get_context(conn));
 }
 
+/* Without the lock, which hundreds of workers would meet at twice for each request. Whoever stops
+ * says so before it looks at the number, and the last to leave lowers the number before it looks
+ * whether that was said: one of the two sees the other. */
 static bool enter(struct api_server *s)
 {
-    bool stopping;
-
-    pthread_mutex_lock(&s->lock);
-    s->under_way++;
-    stopping = s->stopping;
-    pthread_mutex_unlock(&s->lock);
-    return stopping;
+    atomic_fetch_add(&s->under_way, 1);
+    return atomic_load(&s->stopping);
 }
 
 static void leave(struct api_server *s)
 {
-    pthread_mutex_lock(&s->lock);
-    s->under_way--;
-    if (s->under_way == 0 && s->stopping) {
+    if (atomic_fetch_sub(&s->under_way, 1) == 1 && atomic_load(&s->stopping)) {
+        pthread_mutex_lock(&s->lock);
         pthread_cond_signal(&s->idle);
+        pthread_mutex_unlock(&s->lock);
     }
-    pthread_mutex_unlock(&s->lock);
 }
 
 /* Answers every request itself, so nothing else that CivetWeb can do (files, directories, CGI,
@@ -101,8 +101,9 @@ static int on_message(const struct mg_connection *conn, const char *message)
 
 static void *on_thread_start(const struct mg_context *context, int type)
 {
-    (void)context;
-    return type == 1 ? worker_new() : NULL;
+    struct api_server *s = mg_get_user_data(context);
+
+    return type == 1 ? worker_new(s->seats) : NULL;
 }
 
 static void on_thread_end(const struct mg_context *context, int type, void *worker)
@@ -110,6 +111,22 @@ static void on_thread_end(const struct mg_context *context, int type, void *work
     (void)context;
     (void)type;
     worker_free(worker);
+}
+
+static int on_connection(const struct mg_connection *conn, void **data)
+{
+    struct worker *w = mg_get_thread_pointer(conn);
+
+    (void)data;
+    seats_take(w->seats, w->seat, conn);
+    return 0;
+}
+
+static void on_connection_end(const struct mg_connection *conn)
+{
+    struct worker *w = mg_get_thread_pointer(conn);
+
+    seats_leave(w->seats, w->seat);
 }
 
 static int start_civetweb(struct api_server *s, const struct api_server_options *o,
@@ -147,6 +164,8 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
                                            .http_error = on_error,
                                            .log_message = on_message,
                                            .init_thread = on_thread_start,
+                                           .init_connection = on_connection,
+                                           .connection_close = on_connection_end,
                                            .exit_thread = on_thread_end};
     char why[256] = "";
     struct mg_init_data init = {
@@ -176,10 +195,12 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
 
 static void release(struct api_server *s)
 {
+    seats_stop(s->seats);
     if (s->context != NULL) {
         mg_stop(s->context);
     }
     mg_exit_library();
+    seats_free(s->seats);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
     credentials_free(s->api.credentials);
@@ -203,6 +224,7 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
     unsigned threads = options->num_threads == 0 ? THREADS_DEFAULT : options->num_threads;
     unsigned streams = options->max_streams == 0 ? (threads + 3) / 4 : options->max_streams;
 
+    origins_init(&s->origins);
     if (options->box_key != NULL) {
         memcpy(s->box_key, options->box_key, sizeof s->box_key);
     }
@@ -213,12 +235,15 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
         .limiter = limiter,
         .streams = streams_new(streams),
         .passwords = passwords_new(),
+        .origins = &s->origins,
         .reporter = options->reporter,
+        .started_ms = time_now_ms(),
         .deadline_ms = options->deadline_ms == 0 ? 5000 : options->deadline_ms,
         .slow_ms = options->slow_request_ms == 0 ? 1000 : options->slow_request_ms,
         .vault = options->vault == NULL ? (struct vault){NULL} : *options->vault,
         .box_key = options->box_key == NULL ? NULL : s->box_key,
     };
+    s->seats = seats_new(threads, s->api.metrics, options->reporter);
 }
 
 static int trust_proxies(struct api_server *s, const struct api_server_options *options,
@@ -288,8 +313,8 @@ void api_server_stop(struct api_server *server)
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += STOP_WAIT_S;
     pthread_mutex_lock(&server->lock);
-    server->stopping = true;
-    while (server->under_way > 0 &&
+    atomic_store(&server->stopping, true);
+    while (atomic_load(&server->under_way) > 0 &&
            pthread_cond_timedwait(&server->idle, &server->lock, &until) == 0) {
     }
     pthread_mutex_unlock(&server->lock);

@@ -3,22 +3,88 @@
 
 #include "api/time.h"
 
-#include <stdio.h>
 #include <time.h>
+
+/* By hand, because every transaction in an answer has a time: gmtime_r and strftime take a lock
+ * that all threads share, and as long as all else that makes the answer. */
+struct calendar {
+    unsigned year, month, day; /* from 1 */
+    unsigned weekday;          /* 0: Sunday */
+    unsigned second;           /* of the day */
+};
+
+static struct calendar calendar_of(uint64_t unix_s)
+{
+    /* Days of the proleptic Gregorian calendar; a year begins in March, so that the odd day of a
+     * leap year is its last. */
+    uint64_t days = unix_s / 86400;
+    unsigned since = (unsigned)days + 719468; /* 0000-03-01 */
+    unsigned era = since / 146097, of_era = since % 146097;
+    unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+    unsigned month = (5 * of_year + 2) / 153; /* 0: March */
+
+    return (struct calendar){
+        .year = era * 400 + year + (month >= 10),
+        .month = month < 10 ? month + 3 : month - 9,
+        .day = of_year - (153 * month + 2) / 5 + 1,
+        .weekday = (unsigned)((days + 4) % 7), /* 1970-01-01 was a Thursday */
+        .second = (unsigned)(unix_s % 86400),
+    };
+}
+
+/* `n` digits, and what stands behind them. */
+static char *put(char *at, unsigned v, int n, char then)
+{
+    int i;
+
+    for (i = n - 1; i >= 0; i--, v /= 10) {
+        at[i] = (char)('0' + v % 10);
+    }
+    at[n] = then;
+    return at + n + 1;
+}
+
+static char *put_clock(char *at, const struct calendar *c, char then)
+{
+    at = put(at, c->second / 3600, 2, ':');
+    at = put(at, c->second / 60 % 60, 2, ':');
+    return put(at, c->second % 60, 2, then);
+}
+
+/* Beyond the year 9999 these forms end, and no clock of ours gets there. */
+static uint64_t in_form(uint64_t unix_s)
+{
+    return unix_s > UINT64_C(253402300799) ? 0 : unix_s;
+}
 
 int time_render(uint64_t unix_ms, char text[static TIME_TEXT_MAX])
 {
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm tm;
-    size_t len;
+    struct calendar c = calendar_of(in_form(unix_ms / 1000));
+    char *at = put(text, c.year, 4, '-');
 
-    if (unix_ms / 1000 > UINT64_C(253402300799) || gmtime_r(&seconds, &tm) == NULL) {
-        seconds = 0; /* beyond the year 9999 RFC 3339 ends, and no clock of ours gets there */
-        gmtime_r(&seconds, &tm);
-    }
-    len = strftime(text, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    return (int)len +
-           snprintf(text + len, TIME_TEXT_MAX - len, ".%03uZ", (unsigned)(unix_ms % 1000));
+    at = put(at, c.month, 2, '-');
+    at = put(at, c.day, 2, 'T');
+    at = put_clock(at, &c, '.');
+    at = put(at, (unsigned)(unix_ms % 1000), 3, 'Z');
+    *at = '\0';
+    return (int)(at - text);
+}
+
+int time_render_http(uint64_t unix_s, char text[static TIME_TEXT_MAX])
+{
+    static const char days[] = "Sun, Mon, Tue, Wed, Thu, Fri, Sat, ";
+    static const char months[] = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ";
+    struct calendar c = calendar_of(in_form(unix_s));
+    char *at = text;
+
+    memcpy(at, days + (size_t)5 * c.weekday, 5);
+    at = put(at + 5, c.day, 2, ' ');
+    memcpy(at, months + (size_t)4 * (c.month - 1), 4);
+    at = put(at + 4, c.year, 4, ' ');
+    at = put_clock(at, &c, ' ');
+    memcpy(at, "GMT", 4);
+    return (int)(at - text) + 3;
 }
 
 /* `digits` digits at `at`, and then this character. */
@@ -89,4 +155,12 @@ int time_parse(struct slice text, uint64_t *unix_ms)
     }
     *unix_ms = (uint64_t)seconds * 1000 + ms;
     return 0;
+}
+
+uint64_t time_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }

@@ -160,16 +160,12 @@ void writer_text(struct writer *w, struct slice text)
 
 void writer_u64(struct writer *w, uint64_t v)
 {
-    char text[24];
-    int len;
-
     begin_value(w);
     if (w->form == FORM_MSGPACK) {
         msgpack_packer p = packer(w);
         msgpack_pack_uint64(&p, v);
     } else {
-        len = snprintf(text, sizeof text, "%llu", (unsigned long long)v);
-        bytes_append(w->out, text, (size_t)len);
+        bytes_append_decimal(w->out, v);
     }
 }
 

@@ -75,6 +75,7 @@ static const struct key keys[] = {
     {"checkpoint_interval", KIND_DURATION, AT(checkpoint_interval_ms), 100, 3600000, "30s"},
     {"store_map_bytes", KIND_SIZE, AT(store_map_bytes), 16 * MIB, 65536 * GIB, "64GiB"},
     {"cache_bytes", KIND_SIZE, AT(cache_bytes), MIB, 1024 * GIB, "256MiB"},
+    {"disk_reserve", KIND_SIZE, AT(disk_reserve_bytes), MIB, 1024 * GIB, "256MiB"},
     {"log_level", KIND_LEVEL, AT(log_level), 0, 0, "info"},
 };
 enum { KEYS = sizeof keys / sizeof keys[0] };
@@ -446,17 +447,7 @@ static int require(struct parser *p, bool holds, const char *name, const char *o
 static int check_together(struct parser *p)
 {
     const struct florin_config *c = p->config;
-    bool member = false;
 
-    for (uint32_t i = 0; i < c->n_members; i++) {
-        member = member || c->members[i].id == c->node_id;
-    }
-    if (!member) {
-        return fault_set(p->fault,
-                         "%s:%u: node_id is %" PRIu64 ", which no `member` line names; expected "
-                         "the id of one of the members",
-                         p->name, line_of(p, "node_id"), c->node_id);
-    }
     bool tls = c->peer_certificate_file[0] != '\0';
     if (require(p, tls == (c->peer_key_file[0] != '\0'), "peer_key_file", "peer_certificate_file",
                 "both or neither") != 0 ||

@@ -78,6 +78,7 @@ struct florin_config {
     uint32_t checkpoint_interval_ms;
     uint64_t store_map_bytes;
     uint64_t cache_bytes;
+    uint64_t disk_reserve_bytes; /* of free space, under which writes are refused */
 
     enum level log_level;
 };

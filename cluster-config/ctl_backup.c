@@ -281,14 +281,17 @@ static int verify_file(struct ctl *ctl, const char *file)
 /* A node takes as long as its ledger is long, so it is asked once, and waited for. */
 static int verify_node(struct ctl *ctl)
 {
-    const char *path = ctl->options.stale ? "/v1/verify?consistency=stale" : "/v1/verify";
+    struct ctl_request request = {.method = "POST",
+                                  .path = ctl->options.stale ? "/v1/verify?consistency=stale"
+                                                             : "/v1/verify",
+                                  .body = "{}"};
     struct ctl_reply reply = {0};
     struct fault fault = {"no endpoint"};
     enum ctl_try t = TRY_UNREACHED;
     int rc;
 
     for (unsigned i = 0; t != TRY_ANSWERED && i < ctl->n_endpoints; i++) {
-        t = ctl_http_try(ctl, i, path, "{}", AUDIT_MS_MAX, &reply, &fault);
+        t = ctl_http_try(ctl, i, &request, AUDIT_MS_MAX, &reply, &fault);
     }
     if (t != TRY_ANSWERED) {
         return ctl_fail(CTL_UNAVAILABLE, "no node audited: %s", fault.text);

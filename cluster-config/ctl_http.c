@@ -108,15 +108,17 @@ void ctl_http_fault(const struct ctl *ctl, unsigned endpoint, int curl_code, str
 }
 
 /* The options of one request; false when curl refuses one of them. */
-static bool set_up(const struct ctl *ctl, const char *url, const char *body, uint64_t timeout_ms,
-                   struct curl_slist *headers)
+static bool set_up(const struct ctl *ctl, const struct ctl_request *request, const char *url,
+                   uint64_t timeout_ms, struct curl_slist *headers)
 {
     struct ctl_http *h = ctl->http;
+    const char *body = request->body;
     CURL *c = h->curl;
     bool ok;
 
     curl_easy_reset(c); /* keeps the connections */
     ok = ctl_http_prepare(ctl, c, url) &&
+         curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, request->method) == CURLE_OK &&
          curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS_MAX) == CURLE_OK &&
          curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK &&
          curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
@@ -164,7 +166,7 @@ static enum ctl_try failed(CURL *curl, CURLcode rc)
     return sent == 0 ? TRY_UNREACHED : TRY_LOST;
 }
 
-enum ctl_try ctl_http_try(struct ctl *ctl, unsigned endpoint, const char *path, const char *body,
+enum ctl_try ctl_http_try(struct ctl *ctl, unsigned endpoint, const struct ctl_request *request,
                           uint64_t timeout_ms, struct ctl_reply *reply, struct fault *fault)
 {
     struct ctl_http *h = ctl->http;
@@ -176,8 +178,8 @@ enum ctl_try ctl_http_try(struct ctl *ctl, unsigned endpoint, const char *path, 
     CURLcode rc;
 
     bytes_clear(&h->answer);
-    snprintf(url, sizeof url, "%s%s", ctl->endpoints[endpoint], path);
-    if (headers == NULL || !set_up(ctl, url, body, timeout_ms, headers)) {
+    snprintf(url, sizeof url, "%s%s", ctl->endpoints[endpoint], request->path);
+    if (headers == NULL || !set_up(ctl, request, url, timeout_ms, headers)) {
         fault_set(fault, "%s: the request could not be made", ctl->endpoints[endpoint]);
         goto out;
     }
@@ -199,7 +201,7 @@ out:
     return result;
 }
 
-static uint64_t now_ms(void)
+uint64_t ctl_now_ms(void)
 {
     struct timespec t;
 
@@ -207,48 +209,11 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void pause_ms(uint64_t ms)
+void ctl_pause_ms(uint64_t ms)
 {
     struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
 
     nanosleep(&t, NULL);
-}
-
-static bool worth_repeating(int status)
-{
-    return status == 429 || status == 503 || status == 504;
-}
-
-/* The attempts; none begins after the command's time. True when the last one was answered for good.
- * *maybe: one may have been applied. */
-static bool attempts(struct ctl *ctl, const char *path, const char *body, struct ctl_reply *reply,
-                     bool *maybe, struct fault *fault)
-{
-    uint64_t deadline = now_ms() + ctl->options.timeout_ms;
-    uint64_t pause = PAUSE_FIRST_MS;
-
-    for (unsigned n = 0;; n++) {
-        uint64_t now = now_ms();
-        uint64_t left = now < deadline ? deadline - now : 0;
-
-        if (left == 0 && n > 0) {
-            return false;
-        }
-        ctl_reply_release(reply);
-        left = left < TRY_MS_MAX ? left : TRY_MS_MAX;
-        left = left > TRY_MS_MIN ? left : TRY_MS_MIN;
-        enum ctl_try t = ctl_http_try(ctl, n % ctl->n_endpoints, path, body, left, reply, fault);
-        if (t == TRY_ANSWERED && !worth_repeating(reply->status)) {
-            return true;
-        }
-        *maybe = *maybe || t == TRY_LOST || (t == TRY_ANSWERED && reply->status == 504);
-        if ((n + 1) % ctl->n_endpoints == 0) {
-            now = now_ms();
-            left = now < deadline ? deadline - now : 0;
-            pause_ms(pause < left ? pause : left);
-            pause = 2 * pause < PAUSE_MAX_MS ? 2 * pause : PAUSE_MAX_MS;
-        }
-    }
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -256,6 +221,48 @@ static const char *text_of(const json_t *object, const char *key)
     const char *text = json_string_value(json_object_get(object, key));
 
     return text == NULL ? "" : text;
+}
+
+/* Not the last word. A leader that found no successor may find one in a moment. And when an attempt
+ * may have been applied, the change of the members that is under way may be our own: its end will
+ * tell. */
+static bool worth_repeating(const struct ctl_reply *reply, bool maybe)
+{
+    return reply->status == 429 || reply->status == 503 || reply->status == 504 ||
+           ctl_is_problem(reply, "no_successor") ||
+           (maybe && ctl_is_problem(reply, "membership_busy"));
+}
+
+/* The attempts; none begins after the command's time. True when the last one was answered for good.
+ * *maybe: one may have been applied. */
+static bool attempts(struct ctl *ctl, const struct ctl_request *request, struct ctl_reply *reply,
+                     bool *maybe, struct fault *fault)
+{
+    uint64_t deadline = ctl_now_ms() + ctl->options.timeout_ms;
+    uint64_t pause = PAUSE_FIRST_MS;
+
+    for (unsigned n = 0;; n++) {
+        uint64_t now = ctl_now_ms();
+        uint64_t left = now < deadline ? deadline - now : 0;
+
+        if (left == 0 && n > 0) {
+            return reply->status == 409;
+        }
+        ctl_reply_release(reply);
+        left = left < TRY_MS_MAX ? left : TRY_MS_MAX;
+        left = left > TRY_MS_MIN ? left : TRY_MS_MIN;
+        enum ctl_try t = ctl_http_try(ctl, n % ctl->n_endpoints, request, left, reply, fault);
+        if (t == TRY_ANSWERED && !worth_repeating(reply, *maybe)) {
+            return true;
+        }
+        *maybe = *maybe || t == TRY_LOST || (t == TRY_ANSWERED && reply->status == 504);
+        if ((n + 1) % ctl->n_endpoints == 0) {
+            now = ctl_now_ms();
+            left = now < deadline ? deadline - now : 0;
+            ctl_pause_ms(pause < left ? pause : left);
+            pause = 2 * pause < PAUSE_MAX_MS ? 2 * pause : PAUSE_MAX_MS;
+        }
+    }
 }
 
 static int exit_of_status(int status)
@@ -274,7 +281,8 @@ static int exit_of_status(int status)
 }
 
 /* The answer was for certain and is not a success: say which, in one line. */
-static int refused(struct ctl *ctl, const struct ctl_reply *reply, bool repeated)
+static int refused(struct ctl *ctl, const char *method, const struct ctl_reply *reply,
+                   bool repeated)
 {
     const char *code = text_of(reply->body, "code");
     const char *detail = text_of(reply->body, "detail");
@@ -283,9 +291,14 @@ static int refused(struct ctl *ctl, const struct ctl_reply *reply, bool repeated
     char *differ = json_is_array(fields) ? json_dumps(fields, JSON_COMPACT) : NULL;
     int rc;
 
-    if (strcmp(code, "already_exists") == 0 && (repeated || ctl->options.if_missing)) {
+    if ((ctl_is_problem(reply, "already_exists") && (repeated || ctl->options.if_missing)) ||
+        (strcmp(method, "DELETE") == 0 && reply->status == 404 && repeated)) {
         free(differ);
-        return CTL_OK; /* what was wanted is there */
+        return CTL_OK; /* what was wanted is so */
+    }
+    if (ctl->expected != NULL && ctl_is_problem(reply, ctl->expected)) {
+        free(differ);
+        return CTL_REFUSED; /* the caller knows what to do about it */
     }
     if (ctl->options.json && reply->body != NULL) {
         ctl_show_json(reply->body);
@@ -297,8 +310,21 @@ static int refused(struct ctl *ctl, const struct ctl_reply *reply, bool repeated
     return rc;
 }
 
+bool ctl_is_problem(const struct ctl_reply *reply, const char *code)
+{
+    return strcmp(text_of(reply->body, "code"), code) == 0;
+}
+
 int ctl_call(struct ctl *ctl, const char *path, json_t *body, struct ctl_reply *reply)
 {
+    return ctl_send(ctl, body == NULL ? "GET" : "POST", path, body, reply);
+}
+
+int ctl_send(struct ctl *ctl, const char *method, const char *path, json_t *body,
+             struct ctl_reply *reply)
+{
+    bool changes = strcmp(method, "GET") != 0;
+    struct ctl_request request = {method, path, NULL};
     struct fault fault = {"no answer"};
     bool maybe = false;
     char *text = NULL;
@@ -311,12 +337,14 @@ int ctl_call(struct ctl *ctl, const char *path, json_t *body, struct ctl_reply *
             return ctl_fail(CTL_USAGE, "the request is not valid UTF-8");
         }
     }
-    if (attempts(ctl, path, text, reply, &maybe, &fault)) {
-        rc = reply->status >= 200 && reply->status < 300 ? CTL_OK : refused(ctl, reply, maybe);
+    request.body = text;
+    if (attempts(ctl, &request, reply, &maybe, &fault)) {
+        rc = reply->status >= 200 && reply->status < 300 ? CTL_OK
+                                                         : refused(ctl, method, reply, maybe);
     } else {
         const char *why = reply->body != NULL ? text_of(reply->body, "code") : fault.text;
 
-        if (maybe && text != NULL) {
+        if (maybe && changes) {
             rc = ctl_fail(CTL_UNKNOWN,
                           "outcome unknown after %" PRIu64 " ms: it may have been applied, now or "
                           "later; repeat the same command with the same id (last: %s)",

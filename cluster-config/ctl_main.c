@@ -11,6 +11,8 @@
 #include "cluster-config/pki.h"
 #include "cluster-config/value.h"
 
+enum { TIMEOUT_MAX_MS = 3600000, WAIT_MAX_MS = 7 * 24 * 3600000 };
+
 enum option_id {
     OPTION_ENDPOINTS = 1,
     OPTION_KEY,
@@ -39,6 +41,9 @@ enum option_id {
     OPTION_FORCE,
     OPTION_DAYS,
     OPTION_ONCE,
+    OPTION_WAIT,
+    OPTION_RESTART_COMMAND,
+    OPTION_UNTIL,
 };
 
 #define BIT(option) (UINT64_C(1) << (option))
@@ -59,6 +64,22 @@ static const struct command_entry commands[] = {
      "every endpoint's node: state, term, leader, commit, applied, ready"},
     {"cluster", "transfer", "[NODE_ID]", 0, 1, 0, CTL_OPERATOR, ctl_cluster_transfer,
      "hand leadership over, to NODE_ID or to whoever is furthest"},
+    {"cluster", "add", "NODE_ID ADDRESS", 2, 2, 0, CTL_OPERATOR, ctl_cluster_add,
+     "a new node, reached by the others at ADDRESS (host:port); it gets the ledger, and has no "
+     "vote"},
+    {"cluster", "promote", "NODE_ID [--wait TIME]", 1, 1, BIT(OPTION_WAIT), CTL_OPERATOR,
+     ctl_cluster_promote, "give it a vote, once it has caught up"},
+    {"cluster", "demote", "NODE_ID", 1, 1, 0, CTL_OPERATOR, ctl_cluster_demote,
+     "take its vote; it goes on getting the ledger, as a standby"},
+    {"cluster", "remove", "NODE_ID", 1, 1, 0, CTL_OPERATOR, ctl_cluster_remove,
+     "it stops, and its id is never used again; a leader hands over first"},
+    {"cluster", "replace", "OLD_ID NEW_ID ADDRESS [--wait TIME]", 3, 3, BIT(OPTION_WAIT),
+     CTL_OPERATOR, ctl_cluster_replace,
+     "add the new, promote it once it has caught up, remove the old; goes on where it stopped"},
+    {"cluster", "rolling-restart", "--restart-command CMD [--wait TIME]", 0, 0,
+     BIT(OPTION_WAIT) | BIT(OPTION_RESTART_COMMAND), CTL_OPERATOR, ctl_cluster_rolling_restart,
+     "run CMD for each node, with {id} and {address} filled in, the leader's last; each must be\n"
+     "      back and caught up before the next"},
     {"top", NULL, "[--once]", 0, 0, BIT(OPTION_ONCE), CTL_OPERATOR, ctl_top,
      "the cluster at work, every second: rates, latencies, queues, lag, members; q ends;\n"
      "      --once: one second of it, for scripts"},
@@ -71,6 +92,12 @@ static const struct command_entry commands[] = {
      "reverse the bet or win ORIGINAL"},
     {"deposit", NULL, "ID PLAYER CURRENCY AMOUNT GATEWAY", 5, 5, 0, CTL_PLATFORM, ctl_deposit,
      "money that came in through GATEWAY"},
+    {"withdrawal", "add", "ID PLAYER CURRENCY AMOUNT GATEWAY", 5, 5, 0, CTL_PLATFORM,
+     ctl_withdrawal_add, "hold AMOUNT until the withdrawal is confirmed or cancelled"},
+    {"withdrawal", "confirm", "ID [AMOUNT]", 1, 2, 0, CTL_PLATFORM, ctl_withdrawal_confirm,
+     "it went out, all of it or AMOUNT; with the key of who made it"},
+    {"withdrawal", "cancel", "ID", 1, 1, 0, CTL_PLATFORM, ctl_withdrawal_cancel,
+     "it will not go out"},
     {"balance", NULL, "PLAYER [--stale]", 1, 1, BIT(OPTION_STALE), CTL_PLATFORM, ctl_balance,
      "what the player has, by currency"},
     {"history", NULL, "PLAYER [--limit N] [--before SEQ] [--stale]", 1, 1,
@@ -94,6 +121,25 @@ static const struct command_entry commands[] = {
      "a payment gateway"},
     {"player", "add", "ID [CURRENCY...] [--if-missing]", 1, 17, BIT(OPTION_IF_MISSING),
      CTL_PLATFORM, ctl_player_add, "a player, for these currencies only if any are given"},
+    {"player", "show", "ID", 1, 1, 0, CTL_PLATFORM, ctl_player_show,
+     "status, limits and their use"},
+    {"player", "status", "ID STATUS [--until TIME]", 2, 2, BIT(OPTION_UNTIL), CTL_PLATFORM,
+     ctl_player_status,
+     "STATUS: active, blocked, self_excluded; TIME such as 2027-01-31T00:00:00Z"},
+    {"player", "limit", "ID KIND PERIOD CURRENCY AMOUNT|none", 5, 5, 0, CTL_PLATFORM,
+     ctl_player_limit, "KIND: deposit, stake, loss; PERIOD: day, week, month"},
+    {"session", "show", "ID", 1, 1, 0, CTL_PLATFORM, ctl_session_show, "whose, since when, until"},
+    {"session", "close", "ID", 1, 1, 0, CTL_PLATFORM, ctl_session_close, "no more bets in it"},
+    {"provider", "show", "ID", 1, 1, 0, CTL_OPERATOR, ctl_provider_show, "its policy"},
+    {"provider", "disable", "ID", 1, 1, 0, CTL_OPERATOR, ctl_provider_disable,
+     "its keys are answered 403"},
+    {"provider", "enable", "ID", 1, 1, 0, CTL_OPERATOR, ctl_provider_enable, "they count again"},
+    {"gateway", "show", "ID", 1, 1, 0, CTL_OPERATOR, ctl_gateway_show, "its policy"},
+    {"gateway", "disable", "ID", 1, 1, 0, CTL_OPERATOR, ctl_gateway_disable,
+     "its keys are answered 403"},
+    {"gateway", "enable", "ID", 1, 1, 0, CTL_OPERATOR, ctl_gateway_enable, "they count again"},
+    {"key", "disable", "KEY_ID", 1, 1, 0, CTL_OPERATOR, ctl_key_disable, "it opens nothing more"},
+    {"key", "enable", "KEY_ID", 1, 1, 0, CTL_OPERATOR, ctl_key_enable, "it counts again"},
     {"key", "add", "PRINCIPAL ROLE [--credential-file FILE] [--if-missing]", 2, 2,
      BIT(OPTION_CREDENTIAL_FILE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_key_add,
      "ROLE: provider, gateway, platform, operator, auditor; a new secret is shown once,\n"
@@ -147,6 +193,9 @@ static const struct option long_options[] = {
     {"force", no_argument, NULL, OPTION_FORCE},
     {"days", required_argument, NULL, OPTION_DAYS},
     {"once", no_argument, NULL, OPTION_ONCE},
+    {"wait", required_argument, NULL, OPTION_WAIT},
+    {"restart-command", required_argument, NULL, OPTION_RESTART_COMMAND},
+    {"until", required_argument, NULL, OPTION_UNTIL},
     {NULL, 0, NULL, 0},
 };
 
@@ -168,7 +217,8 @@ static void help(void)
         "  --ca FILE                 the authority of https endpoints; default $FLORIN_CA, then\n"
         "                            the system's\n"
         "  --json                    the answer's JSON instead of a table\n"
-        "  --timeout TIME            of the whole command, such as 500ms or 10s (the default)\n"
+        "  --timeout TIME            of a call, such as 500ms or 10s (the default)\n"
+        "  --wait TIME               for a node to catch up or come back, 10min by default\n"
         "  --help, --version\n"
         "\n"
         "A node that can't be reached or answers 503 or 504 is followed by the next one; the same\n"
@@ -191,10 +241,10 @@ static int number_option(const char *name, const char *text, uint64_t *out)
     return CTL_OK;
 }
 
-static int timeout_option(const char *text, uint64_t *out_ms)
+static int time_option(const char *name, const char *text, uint64_t max_ms, uint64_t *out_ms)
 {
-    if (value_duration(slice_of(text), out_ms) != 0 || *out_ms < 1 || *out_ms > 3600000) {
-        return ctl_fail(CTL_USAGE, "--timeout is \"%s\"; expected a time such as 500ms or 10s",
+    if (value_duration(slice_of(text), out_ms) != 0 || *out_ms < 1 || *out_ms > max_ms) {
+        return ctl_fail(CTL_USAGE, "--%s is \"%s\"; expected a time such as 500ms or 10s", name,
                         text);
     }
     return CTL_OK;
@@ -232,6 +282,10 @@ static const char **text_option(struct ctl_options *o, int id)
         return &o->days;
     case OPTION_CA:
         return &o->ca;
+    case OPTION_RESTART_COMMAND:
+        return &o->restart_command;
+    case OPTION_UNTIL:
+        return &o->until;
     default:
         return NULL;
     }
@@ -278,7 +332,9 @@ static int take_option(struct ctl_options *o, int id)
     case OPTION_BEFORE:
         return number_option("before", optarg, &o->before);
     case OPTION_TIMEOUT:
-        return timeout_option(optarg, &o->timeout_ms);
+        return time_option("timeout", optarg, TIMEOUT_MAX_MS, &o->timeout_ms);
+    case OPTION_WAIT:
+        return time_option("wait", optarg, WAIT_MAX_MS, &o->wait_ms);
     default:
         return CTL_USAGE; /* getopt has said which option it does not know */
     }
@@ -334,7 +390,7 @@ static int run(struct ctl *ctl, const struct command_entry *c, char **args, int 
 
 int main(int argc, char **argv)
 {
-    struct ctl ctl = {.options.timeout_ms = 10000};
+    struct ctl ctl = {.options.timeout_ms = 10000, .options.wait_ms = 600000};
     uint64_t given = 0;
     int id;
 

@@ -88,6 +88,41 @@ int ctl_deposit(struct ctl *ctl, char **args, int n_args)
     return post(ctl, "/v1/deposits", body);
 }
 
+int ctl_withdrawal_add(struct ctl *ctl, char **args, int n_args)
+{
+    json_t *body = transaction(args);
+
+    (void)n_args;
+    put(body, "amount", args[3]);
+    put(body, "gateway", args[4]);
+    return post(ctl, "/v1/withdrawals", body);
+}
+
+static int end_withdrawal(struct ctl *ctl, const char *id, const char *how, const char *amount)
+{
+    char path[PATH_MAX_BYTES];
+    json_t *body;
+
+    if (!ctl_id_ok("withdrawal", id)) {
+        return CTL_USAGE;
+    }
+    snprintf(path, sizeof path, "/v1/withdrawals/%s/%s", id, how);
+    body = json_object();
+    put(body, "amount", amount);
+    return post(ctl, path, body);
+}
+
+int ctl_withdrawal_confirm(struct ctl *ctl, char **args, int n_args)
+{
+    return end_withdrawal(ctl, args[0], "confirm", n_args == 2 ? args[1] : NULL);
+}
+
+int ctl_withdrawal_cancel(struct ctl *ctl, char **args, int n_args)
+{
+    (void)n_args;
+    return end_withdrawal(ctl, args[0], "cancel", NULL);
+}
+
 /* A read: the list under `member` as a table, or the whole as fields when member is NULL. */
 static int show(struct ctl *ctl, char *path, const char *member, const char *const *columns)
 {

@@ -3,10 +3,12 @@
 #include "cluster-config/ctl.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { CELL_MAX = 256, COLUMNS_MAX = 16 };
+enum { CELL_MAX = 256, COLUMNS_MAX = 16, PROGRESS_EVERY_MS = 1000 };
 
 static int flushed(void)
 {
@@ -25,6 +27,15 @@ int ctl_show_json(const json_t *body)
     return flushed();
 }
 
+static void make_harmless(char *text)
+{
+    for (char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+}
+
 static void cell(const json_t *value, char out[static CELL_MAX])
 {
     char *dumped = NULL;
@@ -38,11 +49,7 @@ static void cell(const json_t *value, char out[static CELL_MAX])
     }
     snprintf(out, CELL_MAX, "%s", text);
     free(dumped);
-    for (char *c = out; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
-        }
-    }
+    make_harmless(out);
 }
 
 int ctl_show_fields(const json_t *object)
@@ -100,6 +107,48 @@ int ctl_show_rows(const json_t *list, const char *const *columns)
         }
     }
     return flushed();
+}
+
+void ctl_say(const struct ctl *ctl, const char *format, ...)
+{
+    FILE *to = ctl->options.json ? stderr : stdout;
+    char text[1280];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    make_harmless(text);
+    fprintf(to, "%s\n", text);
+    fflush(to); /* who watches wants it now, not at the end */
+}
+
+void ctl_progress(struct ctl_progress *p, const char *format, ...)
+{
+    bool terminal = isatty(STDERR_FILENO) == 1;
+    uint64_t now = ctl_now_ms();
+    char text[sizeof p->text];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    make_harmless(text);
+    if (strcmp(text, p->text) == 0 ||
+        (!terminal && p->said_ms != 0 && now - p->said_ms < PROGRESS_EVERY_MS)) {
+        return;
+    }
+    memcpy(p->text, text, sizeof text);
+    p->said_ms = now;
+    fprintf(stderr, terminal ? "\r%s\033[K" : "%s\n", text);
+}
+
+void ctl_progress_end(struct ctl_progress *p)
+{
+    if (p->said_ms != 0 && isatty(STDERR_FILENO) == 1) {
+        fputc('\n', stderr);
+    }
+    *p = (struct ctl_progress){0};
 }
 
 void ctl_path_add(char *path, size_t cap, const char *key, const char *value)

@@ -31,16 +31,7 @@ struct look {
 struct top {
     struct ctl *ctl;
     struct look last[CTL_ENDPOINTS_MAX];
-    uint64_t commit_index; /* the highest that was seen in this round */
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void put(json_t *row, const char *key, uint64_t value)
 {
@@ -80,7 +71,7 @@ static void put_p99(json_t *row, const char *key, const struct prom_histogram *b
 
 static void put_metrics(json_t *row, struct look *last, struct slice text)
 {
-    struct look now = {.there = true, .at_ms = now_ms()};
+    struct look now = {.there = true, .at_ms = ctl_now_ms()};
 
     prom_sum(text, "florin_commands_applied_total", "", &now.commands);
     prom_sum(text, "florin_http_requests_total", "", &now.requests);
@@ -103,57 +94,61 @@ static void put_metrics(json_t *row, struct look *last, struct slice text)
     *last = now;
 }
 
-static json_t *look_at(struct top *t, unsigned endpoint)
+static void look_at(struct top *t, unsigned endpoint, json_t *row)
 {
+    static const struct ctl_request ask = {"GET", "/metrics", NULL};
     struct look *last = &t->last[endpoint];
     struct ctl_reply reply = {0};
     struct fault fault;
-    bool answered;
-    json_t *row = ctl_cluster_row(t->ctl, endpoint, TRY_MS, &answered);
-    uint64_t commit = (uint64_t)json_integer_value(json_object_get(row, "commit_index"));
 
-    t->commit_index = commit > t->commit_index ? commit : t->commit_index;
-    if (answered &&
-        ctl_http_try(t->ctl, endpoint, "/metrics", NULL, TRY_MS, &reply, &fault) == TRY_ANSWERED &&
+    if (json_object_get(row, "node") != NULL &&
+        ctl_http_try(t->ctl, endpoint, &ask, TRY_MS, &reply, &fault) == TRY_ANSWERED &&
         reply.status == 200) {
         put_metrics(row, last, ctl_http_answer(t->ctl));
     } else {
         last->there = false;
     }
     ctl_reply_release(&reply);
-    return row;
 }
 
-/* How far each node is behind the one that knows most; only known once all were asked. */
-static void put_behind(const struct top *t, json_t *rows)
+/* How far each node is behind the one that knows most. */
+static void put_behind(json_t *rows)
 {
+    json_int_t highest = 0;
     size_t i;
     json_t *row;
 
     json_array_foreach(rows, i, row)
     {
+        json_int_t commit = json_integer_value(json_object_get(row, "commit_index"));
+
+        highest = commit > highest ? commit : highest;
+    }
+    json_array_foreach(rows, i, row)
+    {
         const json_t *applied = json_object_get(row, "applied_index");
 
         if (applied != NULL) {
-            uint64_t at = (uint64_t)json_integer_value(applied);
-            put(row, "behind", at < t->commit_index ? t->commit_index - at : 0);
+            json_int_t at = json_integer_value(applied);
+            put(row, "behind", at < highest ? (uint64_t)(highest - at) : 0);
         }
     }
 }
 
-static json_t *look(struct top *t)
+static void look(struct top *t, struct ctl_view *v)
 {
-    json_t *rows = json_array();
+    size_t i;
+    json_t *row;
 
-    t->commit_index = 0;
-    for (unsigned i = 0; i < t->ctl->n_endpoints; i++) {
-        json_array_append_new(rows, look_at(t, i));
+    ctl_view_take(t->ctl, v);
+    json_array_foreach(v->rows, i, row)
+    {
+        look_at(t, (unsigned)i, row);
     }
-    put_behind(t, rows);
-    return rows;
+    put_behind(v->rows);
 }
 
-static int show(const json_t *rows)
+static int show(const struct ctl_view *v)
 {
     static const char *const state[] = {"endpoint", "node",         "state",  "ready",       "term",
                                         "leader",   "commit_index", "behind", "applied_seq", NULL};
@@ -163,12 +158,12 @@ static int show(const json_t *rows)
         "memory_MiB",    "disk_free_MiB", NULL};
     static const char *const members[] = {"id",        "address",     "role",
                                           "connected", "match_index", NULL};
-    const json_t *list = json_object_get(ctl_cluster_view(rows), "members");
-    int rc = ctl_show_rows(rows, state);
+    const json_t *list = json_object_get(v->best, "members");
+    int rc = ctl_show_rows(v->rows, state);
 
     if (rc == CTL_OK) {
         putchar('\n');
-        rc = ctl_show_rows(rows, work);
+        rc = ctl_show_rows(v->rows, work);
     }
     if (rc == CTL_OK && json_is_array(list)) {
         puts("\nmembers");
@@ -224,7 +219,7 @@ static bool wait_for_key(const struct terminal *t, uint64_t until_ms)
     char key;
 
     for (;;) {
-        uint64_t now = now_ms();
+        uint64_t now = ctl_now_ms();
 
         if (now >= until_ms) {
             return false;
@@ -238,7 +233,7 @@ static bool wait_for_key(const struct terminal *t, uint64_t until_ms)
     }
 }
 
-static void frame(const json_t *rows)
+static void frame(const struct ctl_view *v)
 {
     char at[32];
     time_t now = time(NULL);
@@ -247,12 +242,13 @@ static void frame(const json_t *rows)
     gmtime_r(&now, &tm);
     strftime(at, sizeof at, "%Y-%m-%d %H:%M:%S", &tm);
     printf("\033[H\033[2Jflorin at %s UTC, every second; q ends\n\n", at);
-    show(rows); /* flushes: one write, where it fits */
+    show(v); /* flushes: one write, where it fits */
 }
 
 static int live(struct top *t)
 {
     struct terminal terminal;
+    struct ctl_view view;
     int rc = terminal_open(&terminal);
 
     if (rc != CTL_OK) {
@@ -260,10 +256,10 @@ static int live(struct top *t)
     }
     uint64_t next;
     do {
-        next = now_ms() + LOOK_MS;
-        json_t *rows = look(t);
-        frame(rows);
-        json_decref(rows);
+        next = ctl_now_ms() + LOOK_MS;
+        look(t, &view);
+        frame(&view);
+        ctl_view_release(&view);
     } while (!wait_for_key(&terminal, next));
     terminal_close(&terminal);
     return CTL_OK;
@@ -273,17 +269,19 @@ static int live(struct top *t)
 static int once(struct top *t)
 {
     const struct timespec pause = {LOOK_MS / 1000, 0};
-    json_t *rows;
+    struct ctl_view view;
     int rc;
 
-    json_decref(look(t));
+    look(t, &view);
+    ctl_view_release(&view);
     nanosleep(&pause, NULL);
-    rows = look(t);
-    rc = t->ctl->options.json ? ctl_show_json(rows) : show(rows);
-    if (rc == CTL_OK) {
-        rc = ctl_cluster_verdict(rows);
+    look(t, &view);
+    rc = t->ctl->options.json ? ctl_show_json(view.rows) : show(&view);
+    if (rc == CTL_OK && view.best == NULL) {
+        rc = view.denied ? ctl_fail(CTL_CREDENTIALS, "the key may not see the cluster")
+                         : ctl_fail(CTL_UNAVAILABLE, "no endpoint answered");
     }
-    json_decref(rows);
+    ctl_view_release(&view);
     return rc;
 }
 

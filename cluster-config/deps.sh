@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that Florin needs, as root; quick and silent when all are there.
 #
-#   cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring] [haproxy]      groups of packages
+#   cluster-config/deps.sh run [test] [jepsen] [fuzz] ...      groups of packages: want_group below
 #
 # libraft must be 0.22: trixie has it, bookworm has it in backports only. That suite is enabled from
 # the mirror that the machine already uses: the new apt source is a copy of the machine's own entry
@@ -38,12 +38,15 @@ want_group() {
         wanted+=(gcc libc6-dev make libuv1-dev liblmdb-dev libcivetweb-dev libjansson-dev
             libssl-dev libsodium-dev libisal-dev libcurl4-openssl-dev libsystemd-dev curl)
         ;;
-    test) wanted+=(libcmocka-dev libyaml-dev wrk clang-format) ;;
+    test) wanted+=(libcmocka-dev libyaml-dev valgrind clang-format) ;;
     deb) wanted+=(build-essential dpkg-dev debhelper fakeroot lintian) ;;
     monitoring) wanted+=(prometheus) ;; # for its promtool
-    haproxy) wanted+=(haproxy) ;;
+    haproxy) wanted+=(haproxy) ;; # for make haproxy-test and docs-test
+    peers) wanted+=(postgresql etcd-server) ;; # what make bench-peers compares with
     fuzz) wanted+=(clang libclang-rt-dev) ;;
-    *) die "unknown group $1; expected run, test, fuzz, deb, monitoring or haproxy" ;;
+    jepsen) wanted+=(iproute2 nftables libfaketime e2fsprogs mount util-linux) ;;
+    browser) wanted+=(chromium-headless-shell) ;;
+    *) die "unknown group $1; want_group in cluster-config/deps.sh has them" ;;
     esac
 }
 
@@ -233,7 +236,7 @@ install_raft() {
 
 # --- all together -----------------------------------------------------------------------------
 
-[ $# -gt 0 ] || die "usage: cluster-config/deps.sh run [test] [fuzz] [deb] [monitoring] [haproxy]"
+[ $# -gt 0 ] || die "usage: cluster-config/deps.sh run [test] [jepsen] [fuzz] ..."
 for group in "$@"; do
     want_group "$group"
 done

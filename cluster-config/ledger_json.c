@@ -69,7 +69,10 @@ static int read_money(const struct reader *in, const char *field, int *scale, in
         return -1;
     }
     bool negative = text.len > 0 && text.base[0] == '-';
-    struct slice digits = {text.base + negative, text.len - negative};
+    struct slice digits = text;
+    if (negative) {
+        digits = (struct slice){text.base + 1, text.len - 1};
+    }
     if (decimal_parse(digits, &d) != 0) {
         return wrong(in, field, "is not an amount");
     }

@@ -11,7 +11,7 @@ found() {
     findings=$((findings + 1))
 }
 
-rooms="statemachine consensus api cluster-config node"
+rooms="statemachine consensus api cluster-config node jepsen"
 mapfile -t sources < <(find $rooms tests -name '*.[ch]' | sort)
 
 # --- format. Versions of clang-format differ in details; 14 (bookworm's) is the one we use.
@@ -41,6 +41,7 @@ consensus consensus/* statemachine/*
 api api/* consensus/submit.h statemachine/*
 cluster-config cluster-config/* statemachine/*
 node node/* api/* consensus/* cluster-config/* statemachine/*
+jepsen jepsen/* cluster-config/* statemachine/* tests/cluster/* tests/model/*
 END
 
 # --- each foreign library stays in the rooms that are built around it.
@@ -60,10 +61,10 @@ uv.h consensus node
 lmdb.h statemachine
 msgpack statemachine api
 civetweb.h api
-jansson.h api cluster-config
+jansson.h api cluster-config jepsen
 curl/ cluster-config
 openssl/ api consensus cluster-config
-isa-l consensus
+isa-l statemachine
 systemd/ node
 END
 # ... and the state machine knows no thread, no network, no event loop.

@@ -96,7 +96,13 @@ void copy_frame(struct copy *c, uint64_t peer, struct slice frame)
     uint8_t what = cursor_u8(&in);
     uint64_t number = cursor_u64(&in);
 
-    if (in.failed || version != COPY_VERSION || what < COPY_ASK || what > COPY_STOP || c->closing) {
+    if (!in.failed && version != COPY_VERSION) {
+        report(c->options.reporter, LEVEL_WARN, "consensus", "dropped a piece of a state copy",
+               "peer=%llu why=\"format %u is not known here (%d is)\"", (unsigned long long)peer,
+               version, COPY_VERSION);
+        return;
+    }
+    if (in.failed || what < COPY_ASK || what > COPY_STOP || c->closing) {
         return;
     }
     take(c, peer, what, number, &in);
@@ -127,11 +133,29 @@ void copy_look(struct copy *c)
     }
 }
 
-bool copy_progress(const struct copy *c, uint64_t *bytes, uint64_t *total)
+static struct status_copy status_of(uint64_t peer, uint64_t bytes, uint64_t total,
+                                    uint64_t began_ms)
 {
-    *bytes = c->fetch.received;
-    *total = c->fetch.total;
-    return c->fetch.active;
+    uint64_t took_ms = copy_now_ms() - began_ms;
+
+    return (struct status_copy){peer, bytes, total, took_ms == 0 ? 0 : bytes * 1000 / took_ms};
+}
+
+void copy_status(const struct copy *c, struct cluster_status *status)
+{
+    const struct copy_fetch_state *f = &c->fetch;
+    size_t i;
+    size_t n = 0;
+
+    if (f->active) {
+        status->fetch = status_of(f->peer, f->received, f->total, f->began_ms);
+    }
+    for (i = 0; i < COPY_SENDERS_MAX; i++) {
+        const struct copy_sender *s = &c->senders[i];
+        if (s->used && s->pipe_open) {
+            status->sends[n++] = status_of(s->peer, s->acknowledged, s->total, s->began_ms);
+        }
+    }
 }
 
 void copy_maybe_done(struct copy *c)

@@ -16,10 +16,11 @@
 
 #include <uv.h>
 
+#include "consensus/submit.h"
 #include "consensus/transport.h"
 #include "statemachine/report.h"
 
-enum { COPY_SENDERS_MAX = 2 };
+enum { COPY_SENDERS_MAX = STATUS_SENDS_MAX, COPY_VERSION = 1 };
 
 struct copy_options {
     uv_loop_t *loop;
@@ -33,6 +34,8 @@ struct copy_options {
     int (*write_state)(void *context, int fd, struct fault *fault);
     /* About how many bytes that will be; for progress. */
     uint64_t (*state_bytes)(void *context);
+    /* How many bytes a fetched state may have: a larger one is not begun. NULL: no bound. */
+    uint64_t (*room)(void *context);
     /* The fetch that copy_fetch began has ended; ok: folder/file is whole and synced. */
     void (*fetched)(void *context, bool ok);
     void *context;
@@ -61,7 +64,7 @@ void copy_look(struct copy *c);
 bool copy_sending(const struct copy *c);
 void copy_stop_sending(struct copy *c);
 
-/* Progress of the fetch under way: false when there is none. */
-bool copy_progress(const struct copy *c, uint64_t *bytes, uint64_t *total);
+/* Fills `fetch` and `sends` of the status. */
+void copy_status(const struct copy *c, struct cluster_status *status);
 
 #endif

@@ -1,13 +1,17 @@
 /* The receiver: chunks to a file in order, acknowledged as they are written, then checked and
  * synced by the thread pool. */
+#define _GNU_SOURCE 1 /* sync_file_range */
 #include "consensus/copy_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SAY_EVERY_MS = 1000 };
+#include "statemachine/failpoint.h"
+
+enum { SAY_EVERY_MS = 1000, WRITE_OUT_BYTES = 8 << 20 };
 
 static void end(struct copy *c, bool ok)
 {
@@ -53,6 +57,7 @@ void copy_fetch(struct copy *c, uint64_t peer)
     f->said_ms = f->began_ms;
     f->moved_ms = f->began_ms;
     f->fd = open(c->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FAILPOINT("copy: file made");
     crypto_generichash_init(&f->digest, NULL, 0, COPY_DIGEST_BYTES);
     if (f->fd < 0) {
         copy_fetch_fail(c, strerror(errno));
@@ -64,9 +69,19 @@ void copy_fetch(struct copy *c, uint64_t peer)
     }
 }
 
+/* What is fetched must not take the room that the log needs meanwhile. */
 void copy_fetch_begin(struct copy *c, uint64_t total)
 {
+    uint64_t room = c->options.room == NULL ? UINT64_MAX : c->options.room(c->options.context);
+    char why[160];
+
     c->fetch.total = total;
+    if (total > room) {
+        snprintf(why, sizeof why,
+                 "the state has %llu bytes, and the disk has room for %llu: free some space",
+                 (unsigned long long)total, (unsigned long long)room);
+        copy_fetch_fail(c, why);
+    }
 }
 
 static void say_progress(struct copy *c)
@@ -101,6 +116,18 @@ static bool write_all(int fd, const char *data, size_t len)
     return true;
 }
 
+/* Has the system write to the disk what came, as it comes: gigabytes that wait in memory for one
+ * sync at the end would keep the log's syncs waiting behind them. Only a hint: errors show then. */
+static void write_out(struct copy_fetch_state *f, size_t len)
+{
+    uint64_t whole = f->received / WRITE_OUT_BYTES * WRITE_OUT_BYTES;
+
+    if (f->received - len < whole && whole > 0) {
+        (void)sync_file_range(f->fd, (off_t)(whole - WRITE_OUT_BYTES), WRITE_OUT_BYTES,
+                              SYNC_FILE_RANGE_WRITE);
+    }
+}
+
 void copy_fetch_chunk(struct copy *c, uint64_t offset, struct slice bytes)
 {
     struct copy_fetch_state *f = &c->fetch;
@@ -113,8 +140,10 @@ void copy_fetch_chunk(struct copy *c, uint64_t offset, struct slice bytes)
         copy_fetch_fail(c, strerror(errno));
         return;
     }
+    FAILPOINT("copy: a piece written");
     crypto_generichash_update(&f->digest, (const unsigned char *)bytes.base, bytes.len);
     f->received += bytes.len;
+    write_out(f, bytes.len);
     f->moved_ms = copy_now_ms();
     say_progress(c);
     copy_frame_begin(c, COPY_ACK, f->number);
@@ -141,6 +170,7 @@ static void on_synced(uv_work_t *work, int status)
     struct copy_fetch_state *f = &c->fetch;
 
     (void)status;
+    FAILPOINT("copy: synced");
     f->syncing = false;
     if (f->sync_rv != 0) {
         copy_fetch_fail(c, strerror(f->sync_rv));

@@ -15,7 +15,6 @@
 #include "consensus/copy.h"
 
 enum {
-    COPY_VERSION = 1,
     COPY_DIGEST_BYTES = 32,
     COPY_CHUNK = 256 << 10,
     COPY_WINDOW = 4 << 20,
@@ -35,6 +34,8 @@ struct copy_sender {
     int write_rv;
     struct fault fault;
     uint64_t sent, acknowledged;
+    uint64_t total; /* about */
+    uint64_t began_ms;
     uint64_t moved_ms; /* when one of the two last grew */
     crypto_generichash_state digest;
     uint8_t *chunk;

@@ -1,8 +1,12 @@
 /* The sender: a thread writes the state into a pipe, the loop reads it as the window allows. */
+#define _GNU_SOURCE 1 /* F_SETPIPE_SZ */
 #include "consensus/copy_private.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "statemachine/failpoint.h"
 
 static struct copy_sender *find(struct copy *c, uint64_t peer, uint64_t number)
 {
@@ -77,6 +81,7 @@ static void finish(struct copy_sender *s)
     uint8_t digest[COPY_DIGEST_BYTES];
 
     crypto_generichash_final(&s->digest, digest, sizeof digest);
+    FAILPOINT("send: all but the end sent");
     copy_frame_begin(s->copy, COPY_END, s->number);
     bytes_append_u64(&s->copy->frame, s->sent);
     bytes_append(&s->copy->frame, digest, sizeof digest);
@@ -150,6 +155,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         give_up(s, "the peer's queue is full");
         return;
     }
+    FAILPOINT("send: a piece sent");
     pace(s);
 }
 
@@ -175,6 +181,8 @@ void copy_send_start(struct copy *c, uint64_t peer, uint64_t number)
         copy_post(c, peer);
         return;
     }
+    /* Whole chunks at a time, where the system allows that; the usual pipe holds 64 KiB. */
+    (void)fcntl(fds[1], F_SETPIPE_SZ, 4 * COPY_CHUNK);
     memset(s, 0, sizeof *s);
     s->copy = c;
     s->used = true;
@@ -182,7 +190,8 @@ void copy_send_start(struct copy *c, uint64_t peer, uint64_t number)
     s->number = number;
     s->write_fd = fds[1];
     s->write_rv = 0;
-    s->moved_ms = copy_now_ms();
+    s->moved_ms = s->began_ms = copy_now_ms();
+    s->total = c->options.state_bytes(c->options.context);
     s->chunk = malloc(COPY_CHUNK);
     if (s->chunk == NULL) {
         abort();
@@ -194,7 +203,7 @@ void copy_send_start(struct copy *c, uint64_t peer, uint64_t number)
     s->pipe_open = true;
     s->work.data = s;
     copy_frame_begin(c, COPY_BEGIN, number);
-    bytes_append_u64(&c->frame, c->options.state_bytes(c->options.context));
+    bytes_append_u64(&c->frame, s->total);
     copy_post(c, peer);
     report(c->options.reporter, LEVEL_INFO, "consensus", "sending the state", "peer=%llu",
            (unsigned long long)peer);

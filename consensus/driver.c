@@ -27,7 +27,7 @@ uint64_t driver_submit_write(struct driver *d, struct storage_write *w)
     return d->submitted;
 }
 
-static void take_vote(struct driver *d)
+void driver_take_vote(struct driver *d)
 {
     struct storage_write *w = driver_new_write(STORAGE_VOTE);
     uint64_t number;
@@ -82,17 +82,11 @@ static int take_entries(struct driver *d, struct raft_update *update, struct fau
 /* A configuration that the core holds as uncommitted has been committed: tell the core so. */
 static int commit_configuration(struct driver *d, struct fault *fault)
 {
-    struct raft_event event = {.type = RAFT_CONFIGURATION};
-
     if (d->raft.configuration_uncommitted_index == 0 ||
         d->raft.configuration_uncommitted_index > d->commit) {
         return 0;
     }
-    event.configuration.index = d->raft.configuration_uncommitted_index;
-    if (driver_copy_configuration(&d->raft.configuration, &event.configuration.conf, fault) != 0) {
-        return -1;
-    }
-    return driver_step(d, &event, fault);
+    return driver_commit_change(d, fault);
 }
 
 /* How much shorter election time-outs are while the leader is known to be gone. */
@@ -117,6 +111,10 @@ void driver_link(struct driver *d, uint64_t peer, bool up)
 {
     if (peer == driver_leader(d)) {
         hurry(d, !up);
+    }
+    roster_link(&d->roster, peer, up);
+    if (up) { /* at once: it is to be the first frame of the link */
+        roster_tick(&d->roster, d->now_ms, driver_leader(d) != 0);
     }
 }
 
@@ -159,8 +157,11 @@ static int process(struct driver *d, struct raft_update *update, struct fault *f
 {
     uint64_t commit = raft_commit_index(&d->raft);
 
+    if (driver_is_leader(d) && !d->was_leader) {
+        d->led_from = cache_last(d->cache) + 1;
+    }
     if ((update->flags & (RAFT_UPDATE_CURRENT_TERM)) || (update->flags & (RAFT_UPDATE_VOTED_FOR))) {
-        take_vote(d);
+        driver_take_vote(d);
     }
     if ((update->flags & (RAFT_UPDATE_ENTRIES)) && take_entries(d, update, fault) != 0) {
         return -1;
@@ -176,7 +177,7 @@ static int process(struct driver *d, struct raft_update *update, struct fault *f
         d->commit = commit;
     }
     note_leader(d);
-    driver_sync_peers(d);
+    driver_sync_members(d);
     cache_shrink(d->cache, d->raft.last_stored);
 #ifdef FLORIN_MUTANTS
     if (mutant_ack_before_sync(d, fault) != 0) {
@@ -203,90 +204,7 @@ int driver_step(struct driver *d, struct raft_event *event, struct fault *fault)
     }
     rv = process(d, &update, fault);
     d->answers_stale = false;
-    return rv;
-}
-
-/* The log's entries for RAFT_START: the core wants terms, and payloads of configurations only. */
-struct start_entries {
-    struct raft_entry *entries;
-    size_t n, cap;
-    uint8_t *nothing; /* stands for every command's payload */
-};
-
-static void collect_entry(void *context, const struct log_entry *e)
-{
-    struct start_entries *s = context;
-    struct raft_entry *to;
-
-    if (s->n == s->cap) {
-        s->cap = s->cap == 0 ? 1024 : s->cap * 2;
-        s->entries = raft_realloc(s->entries, s->cap * sizeof *s->entries);
-        if (s->entries == NULL) {
-            abort();
-        }
-    }
-    to = &s->entries[s->n++];
-    to->term = e->term;
-    to->type = (enum raft_entry_type)e->type;
-    to->buf.base = s->nothing;
-    to->buf.len = 8;
-    if (e->type == LOG_CHANGE) {
-        to->buf.base = raft_malloc(e->len);
-        to->buf.len = e->len;
-        if (to->buf.base == NULL) {
-            abort();
-        }
-        memcpy(to->buf.base, e->data, e->len);
-    }
-    to->batch = to->buf.base;
-}
-
-static void release_entries(struct start_entries *s)
-{
-    size_t i;
-
-    for (i = 0; i < s->n; i++) {
-        if (s->entries[i].batch != s->nothing) {
-            raft_free(s->entries[i].batch);
-        }
-    }
-    raft_free(s->entries);
-    raft_free(s->nothing);
-}
-
-static int start(struct driver *d, struct log *log, struct fault *fault)
-{
-    struct raft_event event = {.type = RAFT_START};
-    struct raft_snapshot_metadata metadata;
-    struct start_entries s = {NULL, 0, 0, raft_calloc(1, 8)};
-    int rv = -1;
-
-    memset(&metadata, 0, sizeof metadata);
-    if (s.nothing == NULL) {
-        abort();
-    }
-    if (log_walk(log, collect_entry, &s, fault) != 0) {
-        goto out;
-    }
-    event.start.term = log_term(log);
-    event.start.voted_for = log_vote(log);
-    event.start.start_index = log_first_index(log);
-    event.start.entries = s.entries;
-    event.start.n_entries = (unsigned)s.n;
-    if (d->snapshot.index != 0) {
-        metadata.index = d->snapshot.index;
-        metadata.term = d->snapshot.term;
-        metadata.configuration_index = d->snapshot.configuration_index;
-        if (driver_decode_configuration(&d->snapshot.configuration, &metadata.configuration,
-                                        fault) != 0) {
-            goto out;
-        }
-        event.start.metadata = &metadata;
-    }
-    rv = driver_step(d, &event, fault);
-    d->started = rv == 0;
-out:
-    release_entries(&s);
+    d->asked = NULL;
     return rv;
 }
 
@@ -318,6 +236,7 @@ int driver_open(struct driver **driver, const struct driver_options *options, st
     d->now_ms = now_ms;
     d->out_last = &d->out_first;
     bytes_init(&d->scratch);
+    roster_init(&d->roster, options->id, options->address, options->transport, options->reporter);
     log_snapshot_copy(&d->snapshot, log_snapshot(log));
     d->first_index = log_first_index(log);
     d->cache = cache_new(log_last_index(log) + 1, options->cache_bytes);
@@ -325,7 +244,7 @@ int driver_open(struct driver **driver, const struct driver_options *options, st
         abort(); /* only memory can fail it */
     }
     configure(d);
-    if (start(d, log, fault) != 0) {
+    if (driver_start(d, log, fault) != 0) {
         driver_close(d);
         return -1;
     }
@@ -346,11 +265,28 @@ void driver_close(struct driver *d)
     free(d);
 }
 
+/* The core of a node that is no voter never runs for office, and so never finds out that its leader
+ * is gone: it would send work there, and refuse its vote to the next one, for ever. */
+static void forget_silent_leader(struct driver *d)
+{
+    if (d->raft.state != RAFT_FOLLOWER || d->raft.follower_state.current_leader.id == 0 ||
+        d->now_ms - d->leader_heard_ms < 2 * (uint64_t)d->options.election_timeout_ms ||
+        MUTANT(&d->options, MUTANT_MUTE_STANDBYS)) {
+        return;
+    }
+    raft_free(d->raft.follower_state.current_leader.address);
+    d->raft.follower_state.current_leader.address = NULL;
+    d->raft.follower_state.current_leader.id = 0;
+    note_leader(d);
+}
+
 int driver_tick(struct driver *d, uint64_t now_ms, struct fault *fault)
 {
     struct raft_event event = {.type = RAFT_TIMEOUT};
 
     d->now_ms = now_ms;
+    forget_silent_leader(d);
+    roster_tick(&d->roster, now_ms, driver_leader(d) != 0);
     if (now_ms < raft_timeout(&d->raft)) {
         return 0;
     }
@@ -383,8 +319,19 @@ int driver_receive(struct driver *d, uint64_t now_ms, uint64_t peer, struct slic
     if (message.type == RAFT_INSTALL_SNAPSHOT) {
         return driver_receive_install(d, peer, &message, fault);
     }
+    if (message.type == RAFT_APPEND_ENTRIES &&
+        driver_settle_change(d, &message.append_entries, fault) != 0) {
+        message_release(&message);
+        return -1;
+    }
+    if (message.type == RAFT_REQUEST_VOTE) {
+        d->asked = &message.request_vote;
+    }
     event.receive.message = &message;
     rv = driver_step(d, &event, fault);
+    if (message.type == RAFT_APPEND_ENTRIES && peer == driver_leader(d)) {
+        d->leader_heard_ms = now_ms;
+    }
     if (message.type == RAFT_APPEND_ENTRIES) {
         raft_free(message.append_entries.entries); /* the batch is the core's or gone */
     }
@@ -557,34 +504,4 @@ int driver_entry(struct driver *d, uint64_t index, struct log_entry *entry, stru
 uint64_t driver_snapshot_index(const struct driver *d)
 {
     return d->snapshot.index;
-}
-
-void driver_status(const struct driver *d, struct cluster_status *status)
-{
-    const struct raft_configuration *c = &d->raft.configuration;
-    unsigned i;
-
-    status->node_id = d->options.id;
-    status->leader_id = driver_leader(d);
-    status->term = driver_term(d);
-    snprintf(status->state, sizeof status->state, "%s", raft_state_name(d->raft.state));
-    status->first_index = d->first_index;
-    status->last_index = cache_last(d->cache);
-    status->stored_index = d->raft.last_stored;
-    status->commit_index = d->commit;
-    status->leader_changes = d->leader_changes;
-    status->elections_won = d->elections_won;
-    for (i = 0; i < c->n && i < STATUS_MEMBERS_MAX; i++) {
-        raft_index match = 0;
-        status->members[i].id = c->servers[i].id;
-        snprintf(status->members[i].address, STATUS_ADDRESS_MAX, "%s", c->servers[i].address);
-        status->members[i].role = (enum member_role)c->servers[i].role;
-        status->members[i].connected =
-            c->servers[i].id == d->options.id ||
-            d->options.transport.connected(d->options.transport.impl, c->servers[i].id);
-        if (raft_match_index(&d->raft, c->servers[i].id, &match) == 0) {
-            status->members[i].match_index = match;
-        }
-    }
-    status->n_members = i;
 }

@@ -12,6 +12,7 @@
 #ifndef FLORIN_DRIVER_H
 #define FLORIN_DRIVER_H
 
+#include "consensus/configuration.h"
 #include "consensus/log.h"
 #include "consensus/mutant.h"
 #include "consensus/storage.h"
@@ -47,6 +48,8 @@ struct driver_options {
 #endif
 };
 
+enum { DRIVER_SNAPSHOT_FORMAT = 1 }; /* of manifests */
+
 struct driver;
 
 /* Makes a driver from what the log holds and starts the core at now_ms. The log is only read
@@ -74,6 +77,22 @@ int driver_fetched(struct driver *d, uint64_t now_ms, bool ok, struct fault *fau
  * install or another manifest is under way): the next checkpoint will do. */
 int driver_checkpointed(struct driver *d, uint64_t index, struct slice manifest,
                         struct fault *fault);
+
+/* Whether this leader may change members now, and the entry of a change under way (0: none). */
+bool driver_may_change(const struct driver *d);
+uint64_t driver_change(const struct driver *d);
+
+/* Proposes these members, which differ from those of now by one member or one role. *index is zero
+ * when it may not now. */
+int driver_propose_members(struct driver *d, uint64_t now_ms,
+                           const struct configuration_member *members, size_t n, uint64_t *index,
+                           struct fault *fault);
+
+/* A frame of kind FRAME_MEMBERS; whether this peer's other frames are to be taken; whether this
+ * node was told that it is no member any more: as of which index, or 0. */
+void driver_members_frame(struct driver *d, uint64_t now_ms, uint64_t peer, struct slice frame);
+bool driver_knows(const struct driver *d, uint64_t peer);
+uint64_t driver_removed(const struct driver *d);
 
 /* Proposes one entry (copied). *index is zero when this node may not propose now (no leader, or
  * handing leadership over). */

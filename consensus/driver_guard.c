@@ -93,8 +93,10 @@ static const char *reason(struct driver *d, uint64_t peer, const struct raft_mes
     uint64_t term = term_of(m);
 
     /* Only members are asked, so only members answer. Requests are another matter: a node that was
-     * away may not have heard of the member that leads now, and must still follow it; peer links
-     * let only nodes of this cluster in. */
+     * away may have only heard of the member that leads now (roster.h), and must follow it. */
+    if (!driver_knows(d, peer) && !MUTANT(&d->options, MUTANT_SENDER_MEMBER)) {
+        return "it is no member as far as this node knows, and has not shown that it knows more";
+    }
     if (result && member(d, peer) == NULL && !MUTANT(&d->options, MUTANT_SENDER_MEMBER)) {
         return "a result from a node that is no member";
     }
@@ -128,9 +130,58 @@ bool driver_guard(struct driver *d, uint64_t peer, const struct raft_message *m)
     return why == NULL;
 }
 
-void driver_guard_outgoing(struct driver *d, struct raft_message *m)
+/* The core gives no vote when its own log does not make it a voter. But that log may not have heard
+ * of the promotion that the candidate counts on, and when the candidate can't win without this
+ * vote, nobody ever leads again. Raft has every server vote, by the same rules: once a term, for a
+ * log that is not behind its own; whether the vote counts is the candidate's matter. */
+static int entitled(struct driver *d, uint64_t peer, bool *granted, struct fault *fault)
+{
+    const struct raft_request_vote *asked = d->asked;
+    const struct raft_server *self = member(d, d->options.id);
+    uint64_t last = cache_last(d->cache);
+    struct log_entry e = {.term = d->snapshot.term};
+
+    *granted = false;
+    if (asked == NULL || asked->candidate_id != peer || d->raft.state != RAFT_FOLLOWER ||
+        (self != NULL && self->role == RAFT_VOTER) || asked->term < d->raft.current_term ||
+        (d->raft.follower_state.current_leader.id != 0 && !asked->disrupt_leader) ||
+        d->install != INSTALL_NONE || d->raft.snapshot.installing ||
+        (!asked->pre_vote && d->raft.voted_for != 0 && d->raft.voted_for != peer) ||
+        MUTANT(&d->options, MUTANT_MUTE_STANDBYS)) {
+        return 0;
+    }
+    if (last > d->snapshot.index && driver_entry(d, last, &e, fault) != 0) {
+        return -1;
+    }
+    *granted = asked->last_log_term > e.term ||
+               (asked->last_log_term == e.term && asked->last_log_index >= last);
+    return 0;
+}
+
+static int maybe_grant(struct driver *d, uint64_t peer, struct raft_request_vote_result *result,
+                       struct fault *fault)
+{
+    bool granted;
+
+    if (entitled(d, peer, &granted, fault) != 0) {
+        return -1;
+    }
+    if (granted && !result->pre_vote) {
+        d->raft.voted_for = peer;
+        driver_take_vote(d); /* the answer waits until it is durable */
+    }
+    result->vote_granted = granted;
+    return 0;
+}
+
+int driver_guard_outgoing(struct driver *d, struct raft_message *m, struct fault *fault)
 {
     struct raft_request_vote_result *result = &m->request_vote_result;
+
+    if (m->type == RAFT_REQUEST_VOTE_RESULT && !result->vote_granted &&
+        maybe_grant(d, m->server_id, result, fault) != 0) {
+        return -1;
+    }
 
     /* The core echoes the candidate's own term in a refused pre-vote. A candidate with a longer log
      * and an older term would then never learn of ours, never step up, and refuse everybody: a
@@ -147,4 +198,5 @@ void driver_guard_outgoing(struct driver *d, struct raft_message *m)
         struct raft_append_entries_result *answer = &m->append_entries_result;
         answer->last_log_index = answer->rejected == 0 ? 0 : answer->rejected - 1;
     }
+    return 0;
 }

@@ -55,6 +55,31 @@ void driver_drop_outgoing(struct driver *d)
     d->out_last = &d->out_first;
 }
 
+static bool votes(const struct raft_configuration *c, uint64_t id)
+{
+    unsigned i;
+
+    for (i = 0; i < c->n; i++) {
+        if (c->servers[i].id == id) {
+            return c->servers[i].role == RAFT_VOTER;
+        }
+    }
+    return false;
+}
+
+/* The first entry that is not for this peer yet: one that takes its vote away and is not committed.
+ * If it alone had it, nobody could lead again: it may not by that entry, and the others' logs would
+ * be behind its own. The core sends it again once it is committed. */
+static uint64_t withheld(const struct driver *d, uint64_t peer)
+{
+    uint64_t change = d->raft.configuration_uncommitted_index;
+
+    return change != 0 && votes(&d->raft.configuration_committed, peer) &&
+                   !votes(&d->raft.configuration, peer)
+               ? change
+               : UINT64_MAX;
+}
+
 /* Sends the entries after m->prev_log_index in as many messages as they need. Entries that the log
  * has already let go are simply not sent: the core's next try will be a snapshot. */
 static int send_append(struct driver *d, uint64_t peer, const struct raft_append_entries *message,
@@ -62,11 +87,15 @@ static int send_append(struct driver *d, uint64_t peer, const struct raft_append
 {
     struct raft_append_entries m = *message;
     uint64_t end = m.prev_log_index + m.n_entries;
+    uint64_t first_withheld = withheld(d, peer);
     struct append_encoder encoder;
     struct bytes frame;
     struct log_entry e;
     int rv = 0;
 
+    if (end >= first_withheld) {
+        end = m.prev_log_index >= first_withheld ? m.prev_log_index : first_withheld - 1;
+    }
     bytes_init(&frame);
     do {
         bytes_clear(&frame);
@@ -130,7 +159,10 @@ int driver_send_messages(struct driver *d, struct raft_message *messages, unsign
     bytes_init(&frame);
     for (i = 0; i < n && rv == 0; i++) {
         struct raft_message *m = &messages[i];
-        driver_guard_outgoing(d, m);
+        rv = driver_guard_outgoing(d, m, fault);
+        if (rv != 0) {
+            break;
+        }
         if (m->type == RAFT_APPEND_ENTRIES) {
             rv = send_append(d, m->server_id, &m->append_entries, fault);
         } else if (m->type == RAFT_INSTALL_SNAPSHOT) {
@@ -143,28 +175,4 @@ int driver_send_messages(struct driver *d, struct raft_message *messages, unsign
     }
     bytes_release(&frame);
     return rv;
-}
-
-void driver_sync_peers(struct driver *d)
-{
-    const struct raft_configuration *c = &d->raft.configuration;
-    uint64_t ids[MESSAGE_SERVERS_MAX];
-    const char *addresses[MESSAGE_SERVERS_MAX];
-    size_t n = 0;
-    unsigned i;
-
-    if (d->peers_committed == d->raft.configuration_committed_index &&
-        d->peers_uncommitted == d->raft.configuration_uncommitted_index) {
-        return;
-    }
-    d->peers_committed = d->raft.configuration_committed_index;
-    d->peers_uncommitted = d->raft.configuration_uncommitted_index;
-    for (i = 0; i < c->n && n < MESSAGE_SERVERS_MAX; i++) {
-        if (c->servers[i].id != d->options.id) {
-            ids[n] = c->servers[i].id;
-            addresses[n] = c->servers[i].address;
-            n++;
-        }
-    }
-    d->options.transport.set_peers(d->options.transport.impl, ids, addresses, n);
 }

@@ -6,6 +6,45 @@
 
 #include "consensus/message.h"
 
+/* The driver's part of a manifest: a magic of six bytes, u16 format, u64 the highest id that any
+ * member had up to there. A manifest of before has only the state machine's part. */
+static const char manifest_magic[6] = {'F', 'L', 'O', 'R', 'I', 'N'};
+enum { MANIFEST_FORMAT = DRIVER_SNAPSHOT_FORMAT, MANIFEST_HEADER = 16 };
+
+static void manifest_write_header(const struct driver *d, struct bytes *out)
+{
+    bytes_append(out, manifest_magic, sizeof manifest_magic);
+    bytes_append_u16(out, MANIFEST_FORMAT);
+    bytes_append_u64(out, d->roster.own.highest);
+}
+
+int driver_manifest_read(const struct bytes *manifest, uint64_t *highest_id, struct slice *rest,
+                         struct fault *fault)
+{
+    struct cursor c = cursor_of(manifest->base, manifest->len);
+    const uint8_t *magic = cursor_take(&c, sizeof manifest_magic);
+    uint16_t format = cursor_u16(&c);
+
+    *highest_id = 0;
+    *rest = (struct slice){(const char *)manifest->base, manifest->len};
+    if (magic == NULL || memcmp(magic, manifest_magic, sizeof manifest_magic) != 0) {
+        return 0;
+    }
+    if (format > MANIFEST_FORMAT) {
+        return fault_set(fault,
+                         "a snapshot has format %u, newer than this program knows (%d): install "
+                         "the newer florin on this node",
+                         format, MANIFEST_FORMAT);
+    }
+    *highest_id = cursor_u64(&c);
+    if (c.failed) {
+        return fault_set(fault, "a snapshot's manifest is cut short; restore this node from the "
+                                "others: docs/operations.md");
+    }
+    *rest = (struct slice){(const char *)c.at, c.left};
+    return 0;
+}
+
 int driver_decode_configuration(const struct bytes *from, struct raft_configuration *to,
                                 struct fault *fault)
 {
@@ -64,6 +103,7 @@ int driver_checkpointed(struct driver *d, uint64_t index, struct slice manifest,
     w->snapshot.term = e.term;
     w->snapshot.configuration_index = d->raft.configuration_committed_index;
     encode_configuration(&d->raft.configuration_committed, &w->snapshot.configuration);
+    manifest_write_header(d, &w->snapshot.manifest);
     bytes_append(&w->snapshot.manifest, manifest.base, manifest.len);
     w->cut_before = index > d->options.trailing ? index - d->options.trailing : 0;
     if (w->cut_before > d->first_index) {
@@ -96,6 +136,9 @@ int driver_receive_install(struct driver *d, uint64_t peer, struct raft_message 
 {
     struct raft_event event = {.type = RAFT_RECEIVE};
     const struct raft_install_snapshot *install = &m->install_snapshot;
+    struct bytes manifest = {.base = install->data.base, .len = install->data.len};
+    struct slice state;
+    uint64_t highest_id;
 
     if (install->term < d->raft.current_term || install->last_index <= driver_applicable(d)) {
         /* Old news: the core answers it without touching anything. */
@@ -106,14 +149,17 @@ int driver_receive_install(struct driver *d, uint64_t peer, struct raft_message 
         message_release(m); /* the leader asks again */
         return 0;
     }
+    if (driver_manifest_read(&manifest, &highest_id, &state, fault) != 0) {
+        message_release(m);
+        return -1;
+    }
     d->install = INSTALL_FETCHING;
     d->install_message = *m;
     d->install_peer = peer;
     report(d->options.reporter, LEVEL_INFO, "consensus", "fetching the state from the leader",
            "peer=%llu index=%llu", (unsigned long long)peer,
            (unsigned long long)install->last_index);
-    d->options.installer.start(d->options.installer.impl, peer, install->last_index,
-                               (struct slice){install->data.base, install->data.len});
+    d->options.installer.start(d->options.installer.impl, peer, install->last_index, state);
     return 0;
 }
 
@@ -159,9 +205,15 @@ int driver_take_install(struct driver *d, struct raft_update *update, struct fau
 int driver_install_written(struct driver *d, struct storage_write *w, struct fault *fault)
 {
     struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
+    struct slice state;
+    uint64_t highest_id;
 
     d->install = INSTALL_NONE;
     log_snapshot_copy(&d->snapshot, &w->snapshot);
+    if (driver_manifest_read(&d->snapshot.manifest, &highest_id, &state, fault) != 0) {
+        return -1;
+    }
+    roster_used(&d->roster, highest_id);
     event.persisted_snapshot.metadata.index = w->snapshot.index;
     event.persisted_snapshot.metadata.term = w->snapshot.term;
     event.persisted_snapshot.metadata.configuration_index = w->snapshot.configuration_index;

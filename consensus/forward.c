@@ -74,6 +74,27 @@ static bool frames_valid(struct slice bytes, uint32_t n)
     return !c.failed && i == n && n > 0;
 }
 
+static bool content_valid(const struct forward *f)
+{
+    struct member_change change;
+    struct fault fault;
+
+    switch (f->kind) {
+    case TICKET_COMMANDS:
+        return frames_valid(f->bytes, f->n_commands);
+    case TICKET_QUERY:
+        return true;
+    case TICKET_TRANSFER:
+        return f->bytes.len == 8;
+    case TICKET_MEMBER:
+        return member_change_decode(f->bytes, &change, &fault) == 0;
+    case TICKET_STALE_QUERY:
+    case TICKET_STATUS:
+        break;
+    }
+    return false; /* a node answers these itself */
+}
+
 int forward_next(struct cursor *c, struct forward *f, struct fault *fault)
 {
     if (c->left == 0) {
@@ -85,9 +106,7 @@ int forward_next(struct cursor *c, struct forward *f, struct fault *fault)
     f->n_commands = cursor_u32(c);
     f->bytes = take_bytes(c);
     if (c->failed || f->timeout_ms > FORWARD_TIMEOUT_MAX_MS || f->n_commands > ENTRY_COMMANDS_MAX ||
-        (f->kind != TICKET_COMMANDS && f->kind != TICKET_QUERY && f->kind != TICKET_TRANSFER) ||
-        (f->kind == TICKET_TRANSFER && f->bytes.len != 8) ||
-        (f->kind == TICKET_COMMANDS && !frames_valid(f->bytes, f->n_commands))) {
+        !content_valid(f)) {
         return fault_set(fault, "a forwarded request is malformed");
     }
     return 1;
@@ -103,7 +122,7 @@ int forward_result_next(struct cursor *c, struct forward_result *r, struct fault
     r->request = cursor_u64(c);
     status = cursor_u8(c);
     r->bytes = take_bytes(c);
-    if (c->failed || status > FORWARD_REFUSED) {
+    if (c->failed || status > FORWARD_NO_ROOM) {
         return fault_set(fault, "a forwarded result is malformed");
     }
     r->status = status;

@@ -18,13 +18,14 @@ enum forward_status {
     FORWARD_LOST = 3,       /* was proposed, then leadership was lost: repeat it */
     FORWARD_MALFORMED = 4,
     FORWARD_REFUSED = 5,
+    FORWARD_NO_ROOM = 6, /* certainly not in a log here */
 };
 
 enum { FORWARD_TIMEOUT_MAX_MS = 60000 };
 
 struct forward {
     uint64_t request;      /* the sender's number for it */
-    enum ticket_kind kind; /* TICKET_COMMANDS, _QUERY or _TRANSFER (bytes: u64 target) */
+    enum ticket_kind kind; /* TICKET_COMMANDS, _QUERY, _TRANSFER (bytes: u64 target), _MEMBER */
     uint32_t timeout_ms;
     uint32_t n_commands;
     struct slice bytes;

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 
 const char *frame_problem_text(enum frame_problem problem)
 {
@@ -55,6 +55,8 @@ static bool kind_known(uint8_t kind)
     case FRAME_FORWARD:
     case FRAME_FORWARD_RESULT:
     case FRAME_STATE:
+    case FRAME_ROOM:
+    case FRAME_MEMBERS:
         return true;
     default:
         return false;

@@ -1,9 +1,13 @@
+/* sem_clockwait */
+#define _GNU_SOURCE
+
 /* The gate: one list under one mutex, one wake when it goes from empty to not empty.
  *
  * Guarantees: a ticket that was handed in is drained exactly once, in order; it is answered exactly
  * once; its memory lives until both sides have let go; what waits or is under way is bounded. */
 #include "consensus/gate.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -11,13 +15,19 @@
 
 struct gate {
     struct gate_options options;
-    pthread_mutex_t lock; /* guards what follows up to `view_lock` */
+    pthread_mutex_t lock; /* guards the next three */
     struct ticket *first, **last;
-    uint64_t tickets; /* waiting or under way */
-    uint64_t bytes;
     bool closed;
-    pthread_mutex_t view_lock;
-    struct gate_view view;
+    /* Waiting or under way. Raised with the lock held, so that the bounds hold; lowered without, by
+     * the loop, which so does not meet the workers at the lock for every answer. */
+    atomic_uint_fast64_t tickets;
+    atomic_uint_fast64_t bytes;
+    /* What gate_publish said last. Every request asks, so it costs no lock: each value by itself is
+     * one that was published. */
+    struct {
+        atomic_uint_fast64_t leader_id, applied_seq, directory_version;
+        atomic_bool ready, stopping;
+    } view;
 };
 
 void frame_append(struct bytes *out, const void *data, size_t len)
@@ -39,26 +49,37 @@ bool frame_next(struct cursor *c, struct slice *frame)
     return !c->failed;
 }
 
+/* In one piece, and by malloc: glibc keeps what a thread freed for its next malloc, without a lock,
+ * but not for its next calloc. */
+struct whole_ticket {
+    struct ticket ticket;
+    struct ticket_private private;
+};
+
+/* Of a bet's outcome: so that the loop need not make room, in memory that a worker then frees. */
+enum { OUT_BYTES = 512 };
+
 struct ticket *ticket_new(enum ticket_kind kind)
 {
-    struct ticket *t = calloc(1, sizeof *t);
-    struct ticket_private *p = calloc(1, sizeof *p);
-    pthread_condattr_t attributes;
+    struct whole_ticket *whole = malloc(sizeof *whole);
+    struct ticket *t;
+    struct ticket_private *p;
 
-    if (t == NULL || p == NULL) {
+    if (whole == NULL) {
         abort(); /* a process that can't have 200 bytes is gone already */
     }
+    memset(whole, 0, sizeof *whole);
+    t = &whole->ticket;
+    p = &whole->private;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    sem_init(&p->done, 0, 0);
     p->state = TICKET_QUEUED;
     atomic_init(&p->references, 1);
     t->kind = kind;
     t->p = p;
     bytes_init(&t->in);
     bytes_init(&t->out);
+    bytes_reserve(&t->out, OUT_BYTES);
     return t;
 }
 
@@ -69,12 +90,11 @@ void ticket_release(struct ticket *t)
     if (atomic_fetch_sub(&p->references, 1) != 1) {
         return;
     }
-    pthread_cond_destroy(&p->changed);
+    sem_destroy(&p->done);
     pthread_mutex_destroy(&p->lock);
     bytes_release(&t->in);
     bytes_release(&t->out);
-    free(p);
-    free(t);
+    free(t); /* ... and p with it */
 }
 
 struct gate *gate_new(const struct gate_options *options)
@@ -86,9 +106,7 @@ struct gate *gate_new(const struct gate_options *options)
     }
     g->options = *options;
     g->last = &g->first;
-    g->view.node_id = options->node_id;
     pthread_mutex_init(&g->lock, NULL);
-    pthread_mutex_init(&g->view_lock, NULL);
     return g;
 }
 
@@ -101,7 +119,6 @@ void gate_free(struct gate *g)
         ticket_done(t, RESULT_UNAVAILABLE);
         t = next;
     }
-    pthread_mutex_destroy(&g->view_lock);
     pthread_mutex_destroy(&g->lock);
     free(g);
 }
@@ -117,8 +134,8 @@ enum ticket_result gate_hand_in(struct gate *g, struct ticket *t, unsigned timeo
     pthread_mutex_lock(&g->lock);
     if (g->closed) {
         result = RESULT_UNAVAILABLE;
-    } else if (g->tickets >= g->options.max_tickets ||
-               g->bytes + t->in.len > g->options.max_bytes) {
+    } else if (atomic_load(&g->tickets) >= g->options.max_tickets ||
+               atomic_load(&g->bytes) + t->in.len > g->options.max_bytes) {
         result = RESULT_OVERLOADED;
     } else {
         atomic_fetch_add(&t->p->references, 1);
@@ -126,8 +143,8 @@ enum ticket_result gate_hand_in(struct gate *g, struct ticket *t, unsigned timeo
         wake = g->first == NULL;
         *g->last = t;
         g->last = &t->next;
-        g->tickets++;
-        g->bytes += t->in.len;
+        atomic_fetch_add(&g->tickets, 1);
+        atomic_fetch_add(&g->bytes, t->in.len);
     }
     pthread_mutex_unlock(&g->lock);
 
@@ -187,12 +204,9 @@ enum ticket_result gate_submit(struct gate *g, struct ticket *t, unsigned timeou
         until.tv_nsec -= 1000000000L;
     }
 
-    pthread_mutex_lock(&p->lock);
-    while (p->state != TICKET_DONE && pthread_cond_timedwait(&p->changed, &p->lock, &until) == 0) {
+    while (sem_clockwait(&p->done, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
     }
-    result = abandon(t);
-    pthread_mutex_unlock(&p->lock);
-    return result;
+    return ticket_give_up(t); /* the result, if there is one */
 }
 
 /* Gives the ticket's place in the bounds back, and the loop's reference. */
@@ -200,10 +214,8 @@ static void leave_gate(struct ticket *t)
 {
     struct gate *g = t->p->gate;
 
-    pthread_mutex_lock(&g->lock);
-    g->tickets--;
-    g->bytes -= t->in.len;
-    pthread_mutex_unlock(&g->lock);
+    atomic_fetch_sub(&g->tickets, 1);
+    atomic_fetch_sub(&g->bytes, t->in.len);
     ticket_release(t);
 }
 
@@ -284,25 +296,28 @@ void ticket_done(struct ticket *t, enum ticket_result result)
     if (waits) {
         /* After unlocking, so that the worker does not wake into a held lock. The loop's reference
          * still holds the ticket. */
-        pthread_cond_signal(&t->p->changed);
+        sem_post(&t->p->done);
     }
     leave_gate(t);
 }
 
 void gate_publish(struct gate *g, const struct gate_view *view)
 {
-    pthread_mutex_lock(&g->view_lock);
-    g->view = *view;
-    pthread_mutex_unlock(&g->view_lock);
+    atomic_store(&g->view.leader_id, view->leader_id);
+    atomic_store(&g->view.applied_seq, view->applied_seq);
+    atomic_store(&g->view.directory_version, view->directory_version);
+    atomic_store(&g->view.ready, view->ready);
+    atomic_store(&g->view.stopping, view->stopping);
 }
 
 void gate_view(const struct gate *g, struct gate_view *view)
 {
-    struct gate *unlocked = (struct gate *)(uintptr_t)g;
-
-    pthread_mutex_lock(&unlocked->view_lock);
-    *view = g->view;
-    pthread_mutex_unlock(&unlocked->view_lock);
+    view->node_id = g->options.node_id;
+    view->leader_id = atomic_load(&g->view.leader_id);
+    view->applied_seq = atomic_load(&g->view.applied_seq);
+    view->directory_version = atomic_load(&g->view.directory_version);
+    view->ready = atomic_load(&g->view.ready);
+    view->stopping = atomic_load(&g->view.stopping);
 }
 
 void gate_close(struct gate *g)
@@ -314,10 +329,6 @@ void gate_close(struct gate *g)
 
 void gate_queued(const struct gate *g, uint64_t *tickets, uint64_t *bytes)
 {
-    struct gate *unlocked = (struct gate *)(uintptr_t)g;
-
-    pthread_mutex_lock(&unlocked->lock);
-    *tickets = g->tickets;
-    *bytes = g->bytes;
-    pthread_mutex_unlock(&unlocked->lock);
+    *tickets = atomic_load(&g->tickets);
+    *bytes = atomic_load(&g->bytes);
 }

@@ -15,8 +15,13 @@
 #include <stdlib.h>
 
 #include "consensus/disk_io.h"
+#include "statemachine/failpoint.h"
 
-enum { PENDING_BYTES = 1 << 20 }; /* written out when this much waits, synced or not */
+enum {
+    PENDING_BYTES = 1 << 20, /* written out when this much waits, synced or not */
+    AHEAD_BYTES = 1 << 20,   /* zeros written ahead of the entries */
+    ZEROS_BYTES = 64 << 10,  /* ... so many at a time */
+};
 
 struct log_segment *log_newest(const struct log *log)
 {
@@ -147,6 +152,31 @@ static int log_check(const struct log *log, struct fault *fault)
     return 0;
 }
 
+/* Blocks that are reserved but were never written cost each sync of theirs a commit of the file
+ * system's journal, which on ext4 may wait for all that other files have dirty, such as a
+ * checkpoint. So zeros are written ahead of the entries, once for many syncs. */
+static int write_ahead(struct log *log, struct fault *fault)
+{
+    static const uint8_t zeros[ZEROS_BYTES];
+    uint32_t from = log->written > log->zeroed ? log->written : log->zeroed;
+    uint32_t until = log->active_bytes - log->written > AHEAD_BYTES ? log->written + AHEAD_BYTES
+                                                                    : log->active_bytes;
+
+    if (log->written <= log->zeroed) {
+        return 0;
+    }
+    while (from < until) {
+        size_t len = until - from < sizeof zeros ? until - from : sizeof zeros;
+        if (disk_write_all(log->disk, log->active->handle, log->active->name, zeros, len, from,
+                           fault) != 0) {
+            return -1;
+        }
+        from += (uint32_t)len;
+    }
+    log->zeroed = until;
+    return 0;
+}
+
 static int flush(struct log *log, struct fault *fault)
 {
     size_t len = log->pending.len;
@@ -158,7 +188,11 @@ static int flush(struct log *log, struct fault *fault)
                        log->written, fault) != 0) {
         return -1;
     }
+    FAILPOINT("log: entries written");
     log->written += (uint32_t)len;
+    if (write_ahead(log, fault) != 0) {
+        return -1;
+    }
     bytes_clear(&log->pending);
     pthread_mutex_lock(&log->lock);
     log->bytes_written += len;
@@ -177,6 +211,7 @@ static int flush_and_sync(struct log *log, struct fault *fault)
     if (disk_sync_file(log->disk, log->active->handle, log->active->name, fault) != 0) {
         return -1;
     }
+    FAILPOINT("log: entries synced");
     log->synced = log->written;
     return 0;
 }
@@ -187,6 +222,7 @@ static void activate(struct log *log, struct log_segment *s, uint32_t bytes)
     log->active_bytes = bytes;
     log->written = s->end;
     log->synced = s->end;
+    log->zeroed = s->end;
 }
 
 /* Makes the next segment, durable with its name, and writes to it from now on. */
@@ -210,8 +246,10 @@ static int begin_segment(struct log *log, uint64_t next_index, bool restart, uin
     if (disk_sync_names(log->disk, fault) != 0) {
         return -1;
     }
+    FAILPOINT("log: segment's name synced");
     /* Gives back what the previous one reserved and never used. */
     rv = log->disk->truncate(log->disk->impl, previous->handle, previous->end);
+    FAILPOINT("log: previous segment cut to its length");
     return rv == 0 ? 0 : disk_fault(fault, log->disk, "truncating", previous->name, rv);
 }
 
@@ -364,6 +402,7 @@ static int remove_segment(struct log *log, struct log_segment *s, struct fault *
     memcpy(name, s->name, sizeof name);
     log_segment_drop(log, s);
     rv = log->disk->remove(log->disk->impl, name);
+    FAILPOINT("log: old segment removed");
     return rv == 0 ? 0 : disk_fault(fault, log->disk, "removing", name, rv);
 }
 
@@ -394,14 +433,19 @@ static int store_manifest(struct log *log, const struct log_snapshot *snapshot,
  * it the new segment is an empty one that log_open removes, after it the old ones don't count. */
 static int restart(struct log *log, const struct log_snapshot *snapshot, struct fault *fault)
 {
-    if (begin_segment(log, snapshot->index + 1, true, log->segment_bytes, fault) != 0 ||
-        store_manifest(log, snapshot, log_newest(log)->number, fault) != 0) {
+    if (begin_segment(log, snapshot->index + 1, true, log->segment_bytes, fault) != 0) {
         return -1;
     }
+    FAILPOINT("restart: segment begun");
+    if (store_manifest(log, snapshot, log_newest(log)->number, fault) != 0) {
+        return -1;
+    }
+    FAILPOINT("restart: manifest counts");
     while (log->n_segments > 1) {
         if (remove_segment(log, log->segments[0], fault) != 0) {
             return -1;
         }
+        FAILPOINT("restart: a segment removed");
     }
     pthread_mutex_lock(&log->lock);
     log->first = log->manifest.snapshot.index + 1;
@@ -469,6 +513,7 @@ static int cut_before(struct log *log, uint64_t index, struct fault *fault)
             disk_sync_names(log->disk, fault) != 0) {
             return -1;
         }
+        FAILPOINT("log: removal synced");
         pthread_mutex_lock(&log->lock);
         log->first = log->index.n > 0 ? log->index.runs[0].first : log->last + 1;
         pthread_mutex_unlock(&log->lock);

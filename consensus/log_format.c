@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "consensus/disk_io.h"
+#include "statemachine/failpoint.h"
 
 enum { SEGMENTS_MAX = 1 << 20 };
 
@@ -92,10 +93,15 @@ int log_segment_create(struct disk *disk, const struct segment_header *header, u
         disk_fault(fault, disk, "allocating", name, rv);
         goto err;
     }
-    if (disk_write_all(disk, *handle, name, sector, sizeof sector, 0, fault) != 0 ||
-        disk_sync_file(disk, *handle, name, fault) != 0) {
+    FAILPOINT("segment: allocated");
+    if (disk_write_all(disk, *handle, name, sector, sizeof sector, 0, fault) != 0) {
         goto err;
     }
+    FAILPOINT("segment: header written");
+    if (disk_sync_file(disk, *handle, name, fault) != 0) {
+        goto err;
+    }
+    FAILPOINT("segment: header synced");
     return 0;
 
 err:

@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 #include "consensus/disk_io.h"
+#include "statemachine/failpoint.h"
 
 const char *const manifest_leftovers[] = {"identity.tmp", "snapshot.tmp", NULL};
 
@@ -35,6 +36,7 @@ static int sealed_fill(struct disk *disk, int handle, const char *name, const st
     if (disk_write_all(disk, handle, name, b->base, b->len, 0, fault) != 0) {
         return -1;
     }
+    FAILPOINT("manifest: written");
     return disk_sync_file(disk, handle, name, fault);
 }
 
@@ -63,13 +65,17 @@ static int sealed_write(struct disk *disk, const char *name, uint32_t kind,
         rv = disk_fault(fault, disk, "creating", tmp, handle);
         goto out;
     }
+    FAILPOINT("manifest: created");
     rv = sealed_fill(disk, handle, tmp, &b, fault);
     disk->close(disk->impl, handle);
     if (rv != 0) {
         goto out;
     }
+    FAILPOINT("manifest: synced");
     rv = disk->rename(disk->impl, tmp, name);
+    FAILPOINT("manifest: renamed");
     rv = rv == 0 ? disk_sync_names(disk, fault) : disk_fault(fault, disk, "renaming", tmp, rv);
+    FAILPOINT("manifest: name synced");
 out:
     bytes_release(&b);
     return rv;

@@ -2,8 +2,6 @@
 
 #include "consensus/log.h"
 
-enum { MESSAGE_VERSION = 1 };
-
 /* Terms and indexes stay far below where additions could wrap. */
 static const uint64_t NUMBER_MAX = (uint64_t)1 << 62;
 
@@ -120,8 +118,12 @@ bool message_configuration_valid(const void *data, size_t len)
 {
     /* libraft's format 1: u8 format, u64 count; each u64 id, NUL-ended address, u8 role; padding.*/
     struct cursor c = cursor_of(data, len);
+    struct {
+        uint64_t id;
+        const char *address;
+    } seen[MESSAGE_SERVERS_MAX];
     uint64_t n;
-    uint64_t i;
+    uint64_t i, j;
 
     if (cursor_u8(&c) != 1) {
         return false;
@@ -132,16 +134,22 @@ bool message_configuration_valid(const void *data, size_t len)
     }
     for (i = 0; i < n; i++) {
         const uint8_t *end;
-        if (cursor_u64(&c) == 0) {
+        seen[i].id = cursor_u64(&c);
+        if (seen[i].id == 0) {
             return false;
         }
         end = c.left == 0 ? NULL : memchr(c.at, 0, c.left);
         if (end == NULL || end == c.at || (size_t)(end - c.at) >= LOG_ADDRESS_MAX) {
             return false;
         }
-        cursor_take(&c, (size_t)(end - c.at) + 1);
+        seen[i].address = (const char *)cursor_take(&c, (size_t)(end - c.at) + 1);
         if (cursor_u8(&c) > RAFT_SPARE || c.failed) {
             return false;
+        }
+        for (j = 0; j < i; j++) {
+            if (seen[j].id == seen[i].id || strcmp(seen[j].address, seen[i].address) == 0) {
+                return false;
+            }
         }
     }
     return true;

@@ -9,7 +9,7 @@ enum mutant {
     MUTANT_COMMIT_BACKWARDS,  /* believe a commit index that goes back */
     MUTANT_APPLY_BY_COMMIT,   /* apply from the core's commit index, not from our applied one */
     MUTANT_INSTALL_TERM,      /* install without checking what was loaded */
-    MUTANT_SENDER_MEMBER,     /* take results from anybody */
+    MUTANT_SENDER_MEMBER,     /* take messages from anybody */
     MUTANT_TERM_JUMP,         /* take any term */
     MUTANT_FORGET_VOTE,       /* send before term and vote are durable */
     MUTANT_STALE_PERSISTED,   /* report entries as durable that were cut and written again */
@@ -21,6 +21,10 @@ enum mutant {
     MUTANT_INSTALL_OLDER,     /* move in a state that ends before the one that is here */
     MUTANT_REQUEST_AGAIN,     /* number forwarded work from 1 in every life */
     MUTANT_HURRY_ON,          /* go on with short election time-outs for ever */
+    MUTANT_CHANGE_EARLY,      /* change members before an entry of the own term is committed */
+    MUTANT_CHANGE_UNSETTLED,  /* forget a configuration when the next one comes before its commit */
+    MUTANT_MUTE_STANDBYS,     /* give no vote that the own log does not entitle to */
+    MUTANT_SOLE_TERM,         /* let the only voter lead the same term again in its next life */
 };
 
 #ifdef FLORIN_MUTANTS

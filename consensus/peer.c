@@ -221,9 +221,13 @@ struct peer_link *peer_links_find(struct peer_links *links, uint64_t id)
     return link;
 }
 
+/* Whoever proves the secret may connect: a node that was away may not know of the members of today,
+ * and a new one knows of none. What they say is judged above (roster.h). */
 static bool is_peer(void *context, uint64_t id)
 {
-    return peer_links_find(context, id) != NULL;
+    const struct peer_links *links = context;
+
+    return id != 0 && id != links->options.node_id;
 }
 
 static char *address_copy(const char *address)
@@ -261,6 +265,19 @@ static void link_remove(struct peer_links *links, struct peer_link *link)
     free(link);
 }
 
+/* Also its connection to us: it shall come again as the stranger that it is now. */
+static void drop_inbound_of(struct peer_links *links, uint64_t id)
+{
+    struct peer_inbound *in, *next;
+
+    for (in = links->inbound; in != NULL; in = next) {
+        next = in->next;
+        if (in->handshake.peer == id) {
+            peer_inbound_drop(in);
+        }
+    }
+}
+
 /* A link that is up must say that it goes down, and this may not be said from within set_peers:
  * the end of the turn does it. */
 static void link_move(struct peer_link *link, const char *address)
@@ -295,12 +312,12 @@ static void set_peers(void *impl, const uint64_t *ids, const char *const *addres
 {
     struct peer_links *links = impl;
     struct peer_link *link, *next;
-    struct peer_inbound *in, *next_in;
     size_t i;
 
     for (link = links->links; link != NULL; link = next) {
         next = link->next;
         if (!ids_hold(ids, n, link->id)) {
+            drop_inbound_of(links, link->id);
             link_remove(links, link);
         }
     }
@@ -313,13 +330,6 @@ static void set_peers(void *impl, const uint64_t *ids, const char *const *addres
             link_add(links, ids[i], addresses[i]);
         } else if (strcmp(link->address, addresses[i]) != 0) {
             link_move(link, addresses[i]);
-        }
-    }
-    /* Also those in their handshake, whose id was judged by the old set; 0 has told none yet. */
-    for (in = links->inbound; in != NULL; in = next_in) {
-        next_in = in->next;
-        if (in->handshake.peer != 0 && !is_peer(links, in->handshake.peer)) {
-            peer_inbound_drop(in);
         }
     }
     peer_links_rearm(links);

@@ -1,9 +1,10 @@
 /* Peer links: the transport of consensus/ over TCP, on the node's event loop.
  *
  * Guarantees: frames reach the peer whole, unaltered, at most once and in the order of sending, or
- * the link is dropped and set up again; frames come only from members that proved that they know
- * the cluster's secret (handshake.h) and that set_peers named last; memory is bounded: a queue per
- * peer, a fixed buffer per connection that has proved nothing, and few of those.
+ * the link is dropped and set up again; frames come only from nodes that proved that they know
+ * the cluster's secret (handshake.h), and go only to those that set_peers named last; memory is
+ * bounded: a queue per peer, a fixed buffer per connection that has proved nothing, and few of
+ * those.
  *
  * With TLS (tls.h) both ends show a certificate of the cluster's authority before the handshake,
  * and the node that it names must be the one that the handshake names. Without, links run on

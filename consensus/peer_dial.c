@@ -83,8 +83,12 @@ void peer_link_fail(struct peer_link *link, unsigned reason, const char *why)
 
 void peer_link_nudge(struct peer_link *link)
 {
-    uint64_t now = uv_now(link->links->options.loop);
+    uint64_t now;
 
+    if (link == NULL) {
+        return;
+    }
+    now = uv_now(link->links->options.loop);
     if (link->out != NULL || now < link->at_once_from_ms) {
         return;
     }

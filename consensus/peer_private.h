@@ -136,7 +136,7 @@ void *peer_allocate(size_t size); /* zeroed; ends the process when memory is out
 void peer_link_dial(struct peer_link *link);
 /* Ends the attempt or the link and plans the next; may call on_link. */
 void peer_link_fail(struct peer_link *link, unsigned reason, const char *why);
-/* The peer is alive, as its own dialling shows: do not wait out a long back-off. */
+/* The peer is alive, as its own dialling shows: do not wait out a long back-off. NULL: nothing. */
 void peer_link_nudge(struct peer_link *link);
 void peer_outbound_abandon(struct peer_outbound *out);
 

@@ -99,6 +99,9 @@ static void work_free(struct replica *r, struct work *w)
     if (r->transfer == w) {
         r->transfer = NULL;
     }
+    if (r->change == w) {
+        r->change = NULL;
+    }
     bytes_release(&w->in);
     bytes_release(&w->out);
     free(w);
@@ -108,7 +111,7 @@ void work_finish_forwarded(struct replica *r, struct work *w, enum forward_statu
 {
     struct forward_result result = {w->request, status, {NULL, 0}};
 
-    if (status == FORWARD_OK) {
+    if (status == FORWARD_OK || status == FORWARD_REFUSED) {
         result.bytes = (struct slice){(const char *)w->out.base, w->out.len};
     }
     replica_add_result(r, w->peer, &result);
@@ -126,15 +129,15 @@ void work_finish(struct replica *r, struct work *w, enum ticket_result result)
         [RESULT_UNKNOWN] = FORWARD_LOST,
         [RESULT_MALFORMED] = FORWARD_MALFORMED,
         [RESULT_REFUSED] = FORWARD_REFUSED,
+        [RESULT_NO_ROOM] = FORWARD_NO_ROOM,
     };
 
     if (w->ticket == NULL) {
         work_finish_forwarded(r, w, statuses[result]);
         return;
     }
-    if (result == RESULT_OVERLOADED) {
-        r->counters.overloaded++;
-    }
+    r->counters.overloaded += result == RESULT_OVERLOADED;
+    r->counters.writes_refused += result == RESULT_NO_ROOM;
     ticket_done(w->ticket, result);
     work_free(r, w);
 }
@@ -188,10 +191,25 @@ static uint64_t first_request(const struct replica_options *options)
     return (wall_ms << 22) + ((uint64_t)options->driver.seed << 32) + 1;
 }
 
+/* A state that came by a copy may be newer than any snapshot of the leader of now, and that leader
+ * may need this very node to get further. What it wants installed is here already, then. */
+static void start_install(void *impl, uint64_t peer, uint64_t index, struct slice manifest)
+{
+    struct replica *r = impl;
+    const struct installer *installer = &r->options.driver.installer;
+
+    if (r->counters.checkpoint_index >= index) {
+        r->install_held = true;
+        return;
+    }
+    installer->start(installer->impl, peer, index, manifest);
+}
+
 int replica_open(struct replica **replica, const struct replica_options *options, struct log *log,
                  struct fault *fault)
 {
     struct replica *r = calloc(1, sizeof *r);
+    struct driver_options driver = options->driver;
     uint64_t last = log_last_index(log);
 
     *replica = NULL;
@@ -222,7 +240,10 @@ int replica_open(struct replica **replica, const struct replica_options *options
                   (unsigned long long)r->applied, (unsigned long long)last);
         goto err;
     }
-    if (driver_open(&r->driver, &options->driver, log, replica_now_ms(r), fault) != 0) {
+    if (driver.installer.start != NULL) {
+        driver.installer = (struct installer){r, start_install};
+    }
+    if (driver_open(&r->driver, &driver, log, replica_now_ms(r), fault) != 0) {
         goto err;
     }
     *replica = r;
@@ -266,13 +287,22 @@ int replica_frame(struct replica *r, uint64_t peer, enum frame_kind kind, struct
     switch (kind) {
     case FRAME_RAFT:
         return driver_receive(r->driver, replica_now_ms(r), peer, frame, fault);
+    case FRAME_MEMBERS:
+        driver_members_frame(r->driver, replica_now_ms(r), peer, frame);
+        return 0;
     case FRAME_FORWARD:
+        if (!driver_knows(r->driver, peer)) {
+            return 0; /* a node that is no member: it is told so (roster.h) */
+        }
         if (replica_take_forward(r, peer, frame) != 0) {
             driver_refused(r->driver, peer, "a malformed forward");
         }
         return 0;
     case FRAME_FORWARD_RESULT:
         replica_take_results(r, peer, frame);
+        return 0;
+    case FRAME_ROOM:
+        replica_take_room(r, peer, frame);
         return 0;
     case FRAME_STATE:
         return 0; /* the host's, with copy.h */
@@ -342,6 +372,8 @@ static bool commands_whole(const struct ticket *t)
 static int take_ticket(struct replica *r, struct ticket *t, struct fault *fault)
 {
     struct work *w = work_new(r, t->kind);
+    struct member_change change;
+    struct fault why;
 
     w->ticket = t;
     w->deadline_ms = ticket_deadline_ms(t);
@@ -360,6 +392,12 @@ static int take_ticket(struct replica *r, struct ticket *t, struct fault *fault)
         break;
     case TICKET_COMMANDS:
         if (!commands_whole(t)) {
+            work_finish(r, w, RESULT_MALFORMED);
+            return 0;
+        }
+        break;
+    case TICKET_MEMBER:
+        if (member_change_decode(work_in(w), &change, &why) != 0) {
             work_finish(r, w, RESULT_MALFORMED);
             return 0;
         }
@@ -418,6 +456,12 @@ static void track_leadership(struct replica *r)
 int replica_pump(struct replica *r, bool *again, struct fault *fault)
 {
     *again = false;
+    if (r->install_held) {
+        r->install_held = false;
+        if (driver_fetched(r->driver, replica_now_ms(r), true, fault) != 0) {
+            return -1;
+        }
+    }
     if (driver_tick(r->driver, replica_now_ms(r), fault) != 0 || take_tickets(r, fault) != 0) {
         return -1;
     }
@@ -483,6 +527,11 @@ bool replica_idle(const struct replica *r)
     return !driver_transferring(r->driver);
 }
 
+uint64_t replica_removed(const struct replica *r)
+{
+    return driver_removed(r->driver);
+}
+
 uint64_t replica_applied_index(const struct replica *r)
 {
     return r->applied;
@@ -500,6 +549,8 @@ void replica_status(struct replica *r, struct cluster_status *status)
     *status = r->counters;
     driver_status(r->driver, status);
     status->applied_index = r->applied;
+    status->short_of_room = r->short_of_room;
+    status->no_room = r->no_room;
     status->applied_seq = fsm->sequence(fsm->impl);
     status->clock_ms = fsm->clock_ms(fsm->impl);
     gate_queued(r->options.gate, &status->queue_tickets, &status->queue_bytes);

@@ -58,6 +58,10 @@ int replica_pump(struct replica *r, bool *again, struct fault *fault);
 /* When the next replica_pump is due even if nothing happens. */
 uint64_t replica_deadline_ms(const struct replica *r);
 
+/* Whether this node's disk has room to spare. The host says so at once when it changes and about
+ * every second: the peers are told, and what follows is done (replica_room.c). */
+int replica_room(struct replica *r, bool short_of_room, struct fault *fault);
+
 /* The store holds the state up to `index` durably. */
 int replica_checkpointed(struct replica *r, uint64_t index, struct slice manifest,
                          struct fault *fault);
@@ -66,6 +70,9 @@ int replica_checkpointed(struct replica *r, uint64_t index, struct slice manifes
  * way is answered. Close the gate before. */
 int replica_stop(struct replica *r, struct fault *fault);
 bool replica_idle(const struct replica *r);
+
+/* This node is no member as of this index, and can't be one again: it is to stop. 0: it may be. */
+uint64_t replica_removed(const struct replica *r);
 
 uint64_t replica_applied_index(const struct replica *r);
 const struct driver *replica_driver(const struct replica *r);

@@ -167,6 +167,9 @@ int replica_answer_reads(struct replica *r, struct fault *fault)
             if (w->kind == TICKET_QUERY && replica_answer_query(r, w, fault) != 0) {
                 return -1;
             }
+            if (w->kind == TICKET_MEMBER && w->wait_index <= r->applied) {
+                work_finish(r, w, RESULT_OK);
+            }
         }
         w = next;
     }

@@ -8,6 +8,11 @@
 /* A frame of forwarded work is closed at this size; one ticket always fits a frame. */
 enum { FORWARD_FRAME_BYTES = 1 << 20, RETRY_MS = 20 };
 
+static bool changes_something(const struct work *w)
+{
+    return w->kind == TICKET_COMMANDS || w->kind == TICKET_MEMBER;
+}
+
 /* Work that is with the leader comes back to the head of the queue, in its old order. */
 void replica_recall(struct replica *r)
 {
@@ -15,7 +20,7 @@ void replica_recall(struct replica *r)
 
     while (w != NULL) {
         struct work *previous = w->previous;
-        w->maybe_logged = w->maybe_logged || w->kind == TICKET_COMMANDS;
+        w->maybe_logged = w->maybe_logged || changes_something(w);
         r->counters.repeated++;
         work_restart(r, w);
         w = previous;
@@ -111,15 +116,17 @@ static void take_result(struct replica *r, struct work *w, const struct forward_
         work_restart(r, w);
         break;
     case FORWARD_OVERLOADED:
+    case FORWARD_NO_ROOM:
         if (w->maybe_logged) {
             r->retry_at_ms = replica_now_ms(r) + RETRY_MS;
             work_restart(r, w);
         } else {
-            work_finish(r, w, RESULT_OVERLOADED);
+            work_finish(r, w,
+                        result->status == FORWARD_NO_ROOM ? RESULT_NO_ROOM : RESULT_OVERLOADED);
         }
         break;
     case FORWARD_LOST:
-        w->maybe_logged = w->maybe_logged || w->kind == TICKET_COMMANDS;
+        w->maybe_logged = w->maybe_logged || changes_something(w);
         r->counters.repeated++;
         work_restart(r, w);
         break;
@@ -127,7 +134,11 @@ static void take_result(struct replica *r, struct work *w, const struct forward_
         work_finish(r, w, RESULT_MALFORMED);
         break;
     case FORWARD_REFUSED:
-        work_finish(r, w, RESULT_REFUSED);
+        if (w->kind == TICKET_MEMBER) {
+            replica_take_refusal(r, w, result->bytes);
+        } else {
+            work_finish(r, w, RESULT_REFUSED);
+        }
         break;
     }
 }

@@ -145,7 +145,7 @@ static void assign_reads(struct replica *r, uint64_t index)
     }
 }
 
-static int propose_barrier(struct replica *r, struct fault *fault)
+int replica_propose_barrier(struct replica *r, struct fault *fault)
 {
     static const char zeros[8];
     uint64_t index;
@@ -220,8 +220,11 @@ int replica_lead(struct replica *r, struct fault *fault)
 {
     uint64_t index;
 
-    if (serve_transfers(r, fault) != 0) {
+    if (serve_transfers(r, fault) != 0 || replica_serve_changes(r, fault) != 0) {
         return -1;
+    }
+    if (r->no_room) {
+        replica_refuse_writes(r);
     }
     while (driver_is_leader(r->driver) && !driver_transferring(r->driver) &&
            r->groups_open < r->options.group_window &&
@@ -234,7 +237,7 @@ int replica_lead(struct replica *r, struct fault *fault)
         }
     }
     if (any_read_waits(r) && r->barrier_index <= r->applied && driver_is_leader(r->driver)) {
-        return propose_barrier(r, fault);
+        return replica_propose_barrier(r, fault);
     }
     return 0;
 }

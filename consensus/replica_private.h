@@ -1,5 +1,6 @@
 /* The replica's inside, shared by replica.c (events, tickets, pump), replica_lead.c (the leader's
- * groups and barriers), replica_follow.c (forwarding) and replica_apply.c (entries and reads). */
+ * groups and barriers), replica_member.c (changes of members), replica_follow.c (forwarding),
+ * replica_apply.c (entries and reads) and replica_room.c (nearly full disks). */
 #ifndef FLORIN_REPLICA_PRIVATE_H
 #define FLORIN_REPLICA_PRIVATE_H
 
@@ -32,6 +33,7 @@ struct work {
     bool maybe_logged;           /* a log other than the one it is in now may hold it */
     uint64_t wait_index;         /* WORK_READING; 0: none proposed yet */
     uint64_t sent_request;       /* WORK_SENT */
+    unsigned handovers;          /* a change of members: leadership was to go so often */
 };
 
 struct work_list {
@@ -73,6 +75,7 @@ struct replica {
     uint64_t barrier_index; /* the last barrier proposed */
     struct bytes entry;     /* being built */
     struct work *transfer;  /* waits for leadership to go */
+    struct work *change;    /* of members: proposed, waits to be committed */
 
     uint64_t sent_to; /* the leader that WORK_SENT is with */
     uint64_t next_request;
@@ -82,6 +85,14 @@ struct replica {
     size_t forwarded_bytes;
     struct peer_results results[STATUS_MEMBERS_MAX];
     struct bytes scratch;
+    bool install_held; /* the state here is durable and holds what Raft wants installed */
+
+    bool short_of_room; /* this node's disk, as the host says */
+    bool no_room;       /* leading, and too few voters have room: writes are refused */
+    struct {
+        uint64_t peer;
+        bool short_of_room;
+    } rooms[STATUS_MEMBERS_MAX]; /* as each peer said last; 0: a free place */
 
     struct cluster_status counters; /* only the counters are used */
 };
@@ -107,6 +118,13 @@ struct group *replica_take_group(struct replica *r, uint64_t index);
 void group_free(struct group *g);
 int replica_begin_transfer(struct replica *r, struct work *w, struct fault *fault);
 
+int replica_propose_barrier(struct replica *r, struct fault *fault);
+
+/* replica_member.c */
+int replica_serve_changes(struct replica *r, struct fault *fault);
+/* A follower hears that its change was refused. */
+void replica_take_refusal(struct replica *r, struct work *w, struct slice answer);
+
 /* replica_follow.c */
 void replica_follow(struct replica *r);
 void replica_recall(struct replica *r);
@@ -119,5 +137,9 @@ void replica_add_result(struct replica *r, uint64_t peer, const struct forward_r
 int replica_apply(struct replica *r, bool *again, struct fault *fault);
 int replica_answer_reads(struct replica *r, struct fault *fault);
 int replica_answer_query(struct replica *r, struct work *w, struct fault *fault);
+
+/* replica_room.c */
+void replica_take_room(struct replica *r, uint64_t peer, struct slice frame);
+void replica_refuse_writes(struct replica *r);
 
 #endif

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 
 static const uint8_t segment_magic[8] = {'F', 'L', 'O', 'R', 'S', 'E', 'G', '\n'};
 

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "consensus/member.h"
 #include "statemachine/bytes.h"
 
 enum ticket_kind {
@@ -24,6 +25,7 @@ enum ticket_kind {
     TICKET_STALE_QUERY, /* the same from this node's state as it is */
     TICKET_STATUS,      /* out: one struct cluster_status */
     TICKET_TRANSFER,    /* hand leadership over; target in `target` (0: any) */
+    TICKET_MEMBER,      /* in: one member_change; RESULT_REFUSED: out: one member_answer */
 };
 
 enum ticket_result {
@@ -32,7 +34,8 @@ enum ticket_result {
     RESULT_OVERLOADED,  /* certainly not applied: a queue is full */
     RESULT_UNKNOWN,     /* may be applied, now or later */
     RESULT_MALFORMED,   /* `in` is not what its kind says */
-    RESULT_REFUSED,     /* a transfer that can't be: not a voter, this very node, ... */
+    RESULT_REFUSED,     /* a transfer or change of members that can't be; nothing was changed */
+    RESULT_NO_ROOM,     /* certainly not applied: disks are nearly full */
 };
 
 struct ticket {
@@ -63,8 +66,9 @@ struct gate;
 
 /* Hands the ticket in and waits until it is done or timeout_ms have passed; returns the result
  * (RESULT_UNAVAILABLE or RESULT_UNKNOWN on time-out, by whether it had entered). `out` may be read
- * only after RESULT_OK. A full gate answers RESULT_OVERLOADED, a closed one RESULT_UNAVAILABLE, at
- * once. Worker threads; one call per ticket. */
+ * only after RESULT_OK and, of a TICKET_MEMBER, RESULT_REFUSED. A full gate answers
+ * RESULT_OVERLOADED, a closed one RESULT_UNAVAILABLE, at once. Worker threads; one call per ticket.
+ */
 enum ticket_result gate_submit(struct gate *g, struct ticket *t, unsigned timeout_ms);
 
 /* What every answer's headers need; any thread, no waiting. */
@@ -78,9 +82,12 @@ struct gate_view {
 };
 void gate_view(const struct gate *g, struct gate_view *view);
 
-enum { STATUS_MEMBERS_MAX = 16, STATUS_BUCKETS = 20, STATUS_ADDRESS_MAX = 64 };
-
-enum member_role { MEMBER_STANDBY = 0, MEMBER_VOTER = 1, MEMBER_SPARE = 2 };
+enum {
+    STATUS_MEMBERS_MAX = 16,
+    STATUS_BUCKETS = 20,
+    STATUS_ADDRESS_MAX = MEMBER_ADDRESS_MAX,
+    STATUS_SENDS_MAX = 2, /* state copies sent at a time */
+};
 
 /* Upper bounds of the latency buckets in microseconds; the last is unbounded (0). */
 extern const uint32_t status_bucket_us[STATUS_BUCKETS];
@@ -90,6 +97,22 @@ struct status_histogram {
     uint64_t bucket[STATUS_BUCKETS];
     uint64_t count;
     uint64_t sum_us;
+};
+
+/* A state copy under way; peer 0: none. The total is an estimate that bytes may pass. */
+struct status_copy {
+    uint64_t peer;
+    uint64_t bytes, total;
+    uint64_t bytes_per_s; /* since it began */
+};
+
+/* The newest formats that this binary writes and reads. */
+struct status_formats {
+    uint32_t entry;    /* Raft entries */
+    uint32_t log;      /* segments and the files beside them */
+    uint32_t snapshot; /* snapshots' manifests */
+    uint32_t link;     /* handshake and frames of peer links */
+    uint32_t message;  /* what is in the frames */
 };
 
 /* What this node knows of itself and the cluster; plain data, copied whole. */
@@ -107,16 +130,28 @@ struct cluster_status {
         uint64_t match_index; /* known to the leader only */
     } members[STATUS_MEMBERS_MAX];
     uint32_t n_members;
+    uint64_t members_index;     /* the entry of the members that are committed */
+    uint64_t change_index;      /* a change of members under way: its entry; 0: none */
+    uint64_t highest_member_id; /* ever used; a new member needs a higher one */
+
+    struct status_copy fetch;                   /* the state that this node fetches */
+    struct status_copy sends[STATUS_SENDS_MAX]; /* ... and sends */
+    struct status_formats formats;
 
     /* Counters since the start of the process. */
     uint64_t leader_changes, elections_won, entries_committed, commands_applied;
     uint64_t groups, group_commands; /* group commits led, and commands in them */
     uint64_t reads, barriers, forwarded, repeated, overloaded;
+    uint64_t writes_refused; /* tickets, for want of room on disks */
     uint64_t checkpoints, checkpoint_last_us, checkpoint_total_us, changes_bytes;
     uint64_t log_bytes_written, log_syncs;
     struct status_histogram commit_latency; /* proposed to applied, on the leader */
     struct status_histogram sync_latency;   /* one write and sync of the log */
     uint64_t queue_tickets, queue_bytes;    /* waiting in the gate now */
+
+    /* Disk. `short_of_room`: this node's; `no_room`: it leads, and refuses writes. */
+    uint64_t disk_free_bytes, disk_reserve_bytes;
+    bool short_of_room, no_room;
 };
 
 #endif

@@ -3,6 +3,7 @@
 #define FLORIN_TICKET_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "consensus/submit.h"
 
@@ -10,7 +11,8 @@ enum ticket_state { TICKET_QUEUED, TICKET_ENTERED, TICKET_ABANDONED, TICKET_DONE
 
 struct ticket_private {
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    sem_t done; /* A condition would cost one more system call: who was woken by one takes the lock
+                   as if others waited for it, and wakes them. */
     enum ticket_state state;
     bool entered; /* when abandoned: had it entered? */
     atomic_int references;

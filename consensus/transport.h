@@ -15,6 +15,8 @@ enum frame_kind {
     FRAME_FORWARD = 2,        /* forward.h: work for the leader */
     FRAME_FORWARD_RESULT = 3, /* ... and its answer */
     FRAME_STATE = 4,          /* copy.h: a whole state, in chunks */
+    FRAME_MEMBERS = 5,        /* roster.h: the members that the sender knows */
+    FRAME_ROOM = 6,           /* replica_room.c: whether there is room on the sender's disk */
 };
 
 enum { FRAME_BYTES_MAX = 8 << 20 };

@@ -3,9 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 #include "consensus/disk_io.h"
 #include "statemachine/bytes.h"
+#include "statemachine/failpoint.h"
 
 enum {
     SLOT_BYTES = 512,
@@ -43,6 +44,7 @@ static int slot_write(struct disk *disk, int handle, int which, const struct slo
     rv = disk_write_all(disk, handle, vote_name, b.base, b.len, (uint64_t)which * SLOT_DISTANCE,
                         fault);
     bytes_release(&b);
+    FAILPOINT("vote: a copy written");
     return rv == 0 ? disk_sync_file(disk, handle, vote_name, fault) : rv;
 }
 
@@ -185,7 +187,9 @@ int vote_file_store(struct vote_file *v, uint64_t term, uint64_t vote, struct fa
         if (slot_write(v->disk, v->handle, i, &s, fault) != 0) {
             return -1;
         }
+        FAILPOINT("vote: a new copy synced");
     }
+    FAILPOINT("vote: both new copies synced");
     v->sequence = s.sequence;
     v->term = term;
     v->vote = vote;

@@ -1,3 +1,6 @@
+/* pthread_setname_np */
+#define _GNU_SOURCE
+
 #include "consensus/writer.h"
 
 #include <assert.h>
@@ -157,6 +160,7 @@ static void *writer_main(void *argument)
     struct storage_write *taken;
     struct fault fault;
 
+    pthread_setname_np(pthread_self(), "log-writer"); /* for `top -H` and profilers */
     while ((taken = writer_wait(w)) != NULL) {
         while (taken != NULL) {
             struct storage_write *last = group_end(taken);

@@ -1,10 +1,15 @@
+/* pthread_setname_np */
+#define _GNU_SOURCE
+
 #include "node/checkpointer.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <uv.h>
 
-enum checkpointer_state { IDLE, WRITING, WRITTEN, FAILED };
+#include "statemachine/failpoint.h"
+
+enum checkpointer_state { IDLE, WRITING, WRITTEN, NO_ROOM, FAILED };
 
 struct checkpointer {
     pthread_t thread;
@@ -27,10 +32,12 @@ static void write_one(struct checkpointer *c)
     int rv;
 
     pthread_mutex_unlock(&c->lock);
+    FAILPOINT("checkpoint: begun");
     rv = machine_checkpoint_write(machine, &fault);
+    FAILPOINT("checkpoint: written");
     pthread_mutex_lock(&c->lock);
     c->duration_us = (uv_hrtime() - began) / 1000;
-    c->state = rv == 0 ? WRITTEN : FAILED;
+    c->state = rv == 0 ? WRITTEN : rv == STORE_NO_ROOM ? NO_ROOM : FAILED;
     c->fault = fault;
     pthread_cond_broadcast(&c->changed);
     c->wake(c->context);
@@ -40,6 +47,7 @@ static void *run(void *argument)
 {
     struct checkpointer *c = argument;
 
+    pthread_setname_np(pthread_self(), "checkpointer"); /* for `top -H` and profilers */
     pthread_mutex_lock(&c->lock);
     while (!c->ending) {
         if (c->state == WRITING) {
@@ -109,6 +117,10 @@ int checkpointer_finish(struct checkpointer *c, uint64_t *duration_us, struct fa
         *duration_us = c->duration_us;
         c->state = IDLE;
         rv = 1;
+    } else if (c->state == NO_ROOM) {
+        *fault = c->fault;
+        c->state = IDLE;
+        rv = STORE_NO_ROOM;
     } else if (c->state == FAILED) {
         *fault = c->fault;
         rv = -1;

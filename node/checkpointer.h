@@ -1,7 +1,8 @@
 /* The checkpointer thread: writes the machine's frozen set of changes to the store.
  *
  * One checkpoint at a time. The loop freezes the set and starts it; the thread writes; the loop is
- * woken, and finishes. A write that fails is kept for the loop to see: it stops the node. */
+ * woken, and finishes. A write that finds no room on the disk may be started again; one that fails
+ * in another way is kept for the loop to see: it stops the node. */
 #ifndef FLORIN_CHECKPOINTER_H
 #define FLORIN_CHECKPOINTER_H
 
@@ -18,7 +19,8 @@ void checkpointer_free(struct checkpointer *c);
 /* Loop thread. The machine has begun a checkpoint and stays open until finish. */
 void checkpointer_start(struct checkpointer *c, struct machine *machine);
 
-/* Loop thread. 1: written, took duration_us; 0: nothing finished; -1: the write failed. */
+/* Loop thread. 1: written, took duration_us; 0: nothing finished; -1: the write failed;
+ * STORE_NO_ROOM with the fault: the set is as it was, start it again when there is room. */
 int checkpointer_finish(struct checkpointer *c, uint64_t *duration_us, struct fault *fault);
 
 /* Waits until no write is under way. */

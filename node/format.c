@@ -25,7 +25,22 @@ static int encode_members(const struct florin_config *config, struct bytes *out,
     return configuration_encode(members, config->n_members, out, fault);
 }
 
-int node_format(const struct florin_config *config, struct fault *fault)
+static int check_member(const struct florin_config *config, struct fault *fault)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->n_members; i++) {
+        if (config->members[i].id == config->node_id) {
+            return 0;
+        }
+    }
+    return fault_set(fault,
+                     "node_id is %llu, which no `member` line names. A node of a new cluster: name "
+                     "it. A node for a running cluster: --format --join",
+                     (unsigned long long)config->node_id);
+}
+
+int node_format(const struct florin_config *config, bool join, struct fault *fault)
 {
     char path[CONFIG_PATH_MAX + 16];
     struct log_identity identity = {.node_id = config->node_id};
@@ -36,7 +51,8 @@ int node_format(const struct florin_config *config, struct fault *fault)
 
     snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", config->cluster_id);
     bytes_init(&members);
-    if (encode_members(config, &members, fault) != 0) {
+    if (!join &&
+        (check_member(config, fault) != 0 || encode_members(config, &members, fault) != 0)) {
         goto out;
     }
     first.data = members.base;
@@ -55,7 +71,7 @@ int node_format(const struct florin_config *config, struct fault *fault)
         rv = -1;
         goto out;
     }
-    rv = log_format(&disk, &identity, &first, fault);
+    rv = log_format(&disk, &identity, join ? NULL : &first, fault);
     disk.release(disk.impl);
 out:
     bytes_release(&members);

@@ -7,9 +7,10 @@
 
 #include "cluster-config/config.h"
 
-/* Makes the folders and a log that begins with the members of the config. 0, or -1 with the fault
- * (also when there is one already). */
-int node_format(const struct florin_config *config, struct fault *fault);
+/* Makes the folders and a log that begins with the members of the config, of which the node must be
+ * one; to `join` a running cluster, an empty log: its members come from the cluster, once the node
+ * has been added there. 0, or -1 with the fault (also when there is one already). */
+int node_format(const struct florin_config *config, bool join, struct fault *fault);
 
 /* The two folders below config->data_dir. */
 void node_folder(const struct florin_config *config, const char *name, char *path, size_t size);

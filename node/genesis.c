@@ -92,6 +92,7 @@ static void take_answer(struct genesis *g)
     g->ticket = NULL;
     g->step = GENESIS_IDLE;
     if (result != RESULT_OK) {
+        g->refused = result == RESULT_NO_ROOM;
         return;
     }
     if (step == GENESIS_CREATING) {
@@ -112,7 +113,7 @@ void genesis_advance(struct genesis *g)
 {
     struct gate_view view;
 
-    if (g->step == GENESIS_DONE) {
+    if (g->step == GENESIS_DONE || g->refused) {
         return;
     }
     if (g->ticket != NULL) {

@@ -15,6 +15,7 @@ enum genesis_step { GENESIS_IDLE, GENESIS_ASKING, GENESIS_CREATING, GENESIS_DONE
 
 struct genesis {
     enum genesis_step step;
+    bool refused; /* no room on disks: whoever looks after that says when to try again */
     struct gate *gate;
     struct reporter *reporter;
     struct ticket *ticket;

@@ -10,6 +10,7 @@
 
 #include "node/format.h"
 #include "node/node_private.h"
+#include "statemachine/failpoint.h"
 
 enum { PATH_BYTES = CONFIG_PATH_MAX + 32 };
 
@@ -71,7 +72,9 @@ void install_settled(struct node *n)
     char path[PATH_BYTES];
 
     path_in(n, "state", "installed", path);
-    unlink(path); /* most often there is none */
+    if (unlink(path) == 0) { /* most often there is none */
+        FAILPOINT("install: mark removed");
+    }
 }
 
 /* ---- the copy ---- */
@@ -114,6 +117,7 @@ void install_open(struct node *n)
         .file = "data.mdb",
         .write_state = write_state,
         .state_bytes = state_bytes,
+        .room = room_for_copy,
         .fetched = fetched,
         .context = n,
     };
@@ -170,24 +174,36 @@ static int check_copy(struct node *n, struct fault *fault)
     return rv;
 }
 
-/* Marks the copy, then gives it the state's name and the state the copy's, in one step. */
-static int exchange(struct node *n, struct fault *fault)
+/* Says in the copy that it may be ahead of the log. */
+static int mark(struct node *n, struct fault *fault)
 {
     char marker[PATH_BYTES];
-    char old[PATH_BYTES];
     int fd;
 
     path_in(n, "state.new", "installed", marker);
-    path_in(n, "state", "", old);
     fd = open(marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || close(fd) != 0 || sync_path(n->install_folder) != 0) {
         return fault_set(fault, "can't mark %s: %s", n->install_folder, strerror(errno));
     }
-    if (renameat2(AT_FDCWD, n->install_folder, AT_FDCWD, old, RENAME_EXCHANGE) != 0 ||
-        sync_path(n->config.data_dir) != 0) {
+    FAILPOINT("install: copy marked");
+    return 0;
+}
+
+/* Gives the copy the state's name and the state the copy's, in one step. */
+static int exchange(struct node *n, struct fault *fault)
+{
+    char old[PATH_BYTES];
+
+    path_in(n, "state", "", old);
+    if (renameat2(AT_FDCWD, n->install_folder, AT_FDCWD, old, RENAME_EXCHANGE) != 0) {
         return fault_set(fault, "can't exchange %s and %s: %s", n->install_folder, old,
                          strerror(errno));
     }
+    FAILPOINT("install: states exchanged");
+    if (sync_path(n->config.data_dir) != 0) {
+        return fault_set(fault, "can't sync %s: %s", n->config.data_dir, strerror(errno));
+    }
+    FAILPOINT("install: exchange synced");
     return 0;
 }
 
@@ -196,9 +212,11 @@ static int install(struct node *n, struct fault *fault)
     struct fault why;
     char folder[PATH_BYTES];
 
-    if (check_copy(n, &why) != 0) {
-        report(n->reporter, LEVEL_WARN, "node", "the fetched state is not what Raft announced",
-               "why=\"%s\"", why.text);
+    FAILPOINT("install: copy whole");
+    if (check_copy(n, &why) != 0 || mark(n, &why) != 0) {
+        empty_folder(n, "state.new");
+        report(n->reporter, LEVEL_WARN, "node", "the fetched state can't be used", "why=\"%s\"",
+               why.text);
         return replica_fetched(n->replica, false, fault);
     }
     machine_close(n->machine);
@@ -207,7 +225,10 @@ static int install(struct node *n, struct fault *fault)
     if (exchange(n, fault) != 0 || node_open_machine_in(n, folder, &n->machine, fault) != 0) {
         return -1;
     }
+    FAILPOINT("install: new state open");
     empty_folder(n, "state.new");
+    FAILPOINT("install: old state removed");
+    n->room.checkpoint_waits = false; /* it was the old state's */
     report(n->reporter, LEVEL_INFO, "node", "installed the fetched state",
            "applied_index=%llu seq=%llu", (unsigned long long)machine_applied_index(n->machine),
            (unsigned long long)machine_sequence(n->machine));

@@ -1,5 +1,6 @@
 /* florind --config FILE: a node; with --format, --restore or --recover what makes its data. */
 #include <getopt.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,18 @@
 #include "node/node.h"
 #include "node/recover.h"
 #include "node/restore.h"
+#include "statemachine/failpoint.h"
+
+#ifdef FLORIN_FAILPOINTS
+static void list_failpoints(void)
+{
+    const struct failpoint *point = NULL;
+
+    while ((point = failpoint_next(point)) != NULL) {
+        puts(point->name);
+    }
+}
+#endif
 
 static void usage(FILE *to)
 {
@@ -17,7 +30,9 @@ static void usage(FILE *to)
         "florind: one node of a Florin cluster\n"
         "\n"
         "  florind --config FILE            run until SIGTERM\n"
-        "  florind --config FILE --format   make the data folder of a new node, once\n"
+        "  florind --config FILE --format   make the data folder of a node of a new cluster, once\n"
+        "  florind --config FILE --format --join\n"
+        "                                   the same for a node that a running cluster will add\n"
         "  florind --config FILE --check    read the config, say what is wrong, and end\n"
         "  florind --version\n"
         "  florind --restore BACKUP --config FILE [--config FILE]...\n"
@@ -27,14 +42,16 @@ static void usage(FILE *to)
         "      --cluster-id NAME --yes, make it the first node of a new cluster\n"
         "\n"
         "Logs go to standard error in logfmt. Exit codes: 0 stopped in order, 2 the command line\n"
-        "or the config is wrong, 70 a fatal condition (the last line says what to do).\n",
+        "or the config is wrong, 3 the cluster has removed this node: don't start it again, 70 a "
+        "fatal\n"
+        "condition (the last line says what to do).\n",
         to);
 }
 
 struct arguments {
     const char *configs[CONFIG_MEMBERS_MAX];
     size_t n_configs;
-    bool format, check;
+    bool format, join, check;
     const char *restore; /* the backup */
     bool recover;
     struct recover_options recovery;
@@ -74,6 +91,9 @@ static int take_option(struct arguments *a, int option)
     case 'f':
         a->format = true;
         return 0;
+    case 'j':
+        a->join = true;
+        return 0;
     case 'k':
         a->check = true;
         return 0;
@@ -103,6 +123,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"format", no_argument, NULL, 'f'},
+        {"join", no_argument, NULL, 'j'},
         {"check", no_argument, NULL, 'k'},
         {"restore", required_argument, NULL, 's'},
         {"recover", no_argument, NULL, 'r'},
@@ -117,7 +138,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
     int modes;
     int c;
 
-    while ((c = getopt_long(argc, argv, "c:fkhv", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "c:fjkhv", options, NULL)) != -1) {
         if (c == 'h') {
             usage(stdout);
             exit(0);
@@ -132,7 +153,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
     }
     modes = a->format + a->check + a->recover + (a->restore != NULL);
     if (a->n_configs == 0 || (a->n_configs > 1 && a->restore == NULL) || modes > 1 ||
-        optind != argc) {
+        (a->join && !a->format) || optind != argc) {
         return -1;
     }
     return a->recover || (a->recovery.cluster_id == NULL && !a->recovery.yes &&
@@ -141,11 +162,11 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
                : -1;
 }
 
-static int format(const struct florin_config *config)
+static int format(const struct florin_config *config, bool join)
 {
     struct fault fault;
 
-    if (node_format(config, &fault) != 0) {
+    if (node_format(config, join, &fault) != 0) {
         logfmt_fatal("node", &fault);
         return EXIT_CONFIG;
     }
@@ -180,20 +201,30 @@ static int recover(struct arguments *a, const struct florin_config *config)
     return 0;
 }
 
+/* An entry of bets is some hundred KiB, and so are the buffers on its way: by glibc's own rules
+ * each would be mapped, cleared page by page by the kernel, and given back, entry after entry. */
+static void keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
+
 static int run(const struct florin_config *config)
 {
     struct reporter reporter;
     struct fault fault;
     struct node *node;
+    int rv;
 
+    keep_memory();
     logfmt_init(&reporter, config->log_level);
     if (node_open(&node, config, &reporter, &fault) != 0) {
         logfmt_fatal("node", &fault);
         return EXIT_FATAL;
     }
-    node_run(node);
+    rv = node_run(node);
     node_close(node);
-    return 0;
+    return rv;
 }
 
 static int restore(const struct arguments *a, const struct florin_config *configs)
@@ -215,7 +246,7 @@ static int act(struct arguments *a, const struct florin_config *configs)
         return 0;
     }
     if (a->format) {
-        return format(&configs[0]);
+        return format(&configs[0], a->join);
     }
     if (a->restore != NULL) {
         return restore(a, configs);
@@ -231,6 +262,12 @@ int main(int argc, char **argv)
     size_t i;
     int code = 0;
 
+#ifdef FLORIN_FAILPOINTS
+    if (argc == 2 && strcmp(argv[1], "--failpoints") == 0) {
+        list_failpoints();
+        return 0;
+    }
+#endif
     if (parse_arguments(argc, argv, &arguments) != 0) {
         usage(stderr);
         return EXIT_CONFIG;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "node/binding.h"
+#include "node/crash.h"
 #include "node/descriptors.h"
 #include "node/format.h"
 
@@ -17,6 +18,11 @@
  * costs three nodes a sync; measured with batches of 1,024: 143,000 bets/s with two, 102,000 with
  * one, 82,000 with four. */
 enum { INFLIGHT_ENTRIES = 64, GROUP_WINDOW = 2 };
+
+/* When the core offers a follower the snapshot again that has not said it has one. It may be at
+ * fetching the state still, and then drops the offer; or it has finished with an older one than the
+ * core last offered, and would hear nothing more until this is over. */
+enum { INSTALL_TIMEOUT_MS = 3000 };
 
 /* Files, peers, LMDB, the loop: everything that is no HTTP connection. */
 enum { OWN_DESCRIPTORS = 256 };
@@ -83,6 +89,7 @@ int node_open_machine_in(struct node *n, const char *folder, struct machine **ma
     if (store_lmdb_open(&store, folder, n->config.store_map_bytes, fault) != 0) {
         return -1;
     }
+    store_lmdb_on_damage(&store, node_fatal, n);
     if (machine_open(machine, store, &options, fault) != 0) {
         store.close(store.impl);
         return -1;
@@ -164,7 +171,7 @@ static int open_replica(struct node *n, struct fault *fault)
                 .reporter = n->reporter,
                 .election_timeout_ms = n->config.election_timeout_ms,
                 .heartbeat_ms = n->config.heartbeat_ms,
-                .install_timeout_ms = 60000,
+                .install_timeout_ms = INSTALL_TIMEOUT_MS,
                 .inflight = INFLIGHT_ENTRIES,
                 .trailing = (unsigned)n->config.raft_trailing,
                 .cache_bytes = n->config.cache_bytes,
@@ -247,6 +254,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
     n->config = *config;
     n->reporter = reporter;
     signal(SIGPIPE, SIG_IGN);
+    crash_install();
     if (node_loop_start(n, fault) != 0) {
         return -1; /* the process ends: nothing is worth taking apart */
     }
@@ -273,10 +281,11 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
 int node_run(struct node *node)
 {
     uv_run(&node->loop, UV_RUN_DEFAULT);
-    return 0;
+    return node->removed ? EXIT_REMOVED : 0;
 }
 
-/* The last checkpoint: what was applied needs no replay at the next start. */
+/* The last checkpoint: what was applied needs no replay at the next start. Without room for it
+ * there will be one: the log holds it all. */
 static void last_checkpoint(struct node *n)
 {
     struct fault fault;
@@ -286,10 +295,17 @@ static void last_checkpoint(struct node *n)
 
     checkpointer_wait(n->checkpointer);
     rv = checkpointer_finish(n->checkpointer, &us, &fault);
-    if (rv < 0 || (rv > 0 && machine_checkpoint_end(n->machine, &index, &fault) != 0) ||
-        (machine_checkpoint_begin(n->machine) &&
-         (machine_checkpoint_write(n->machine, &fault) != 0 ||
-          machine_checkpoint_end(n->machine, &index, &fault) != 0))) {
+    if (rv > 0) {
+        rv = machine_checkpoint_end(n->machine, &index, &fault);
+    }
+    if (rv == 0 && machine_checkpoint_begin(n->machine)) {
+        rv = machine_checkpoint_write(n->machine, &fault);
+        rv = rv == 0 ? machine_checkpoint_end(n->machine, &index, &fault) : rv;
+    }
+    if (rv == STORE_NO_ROOM) {
+        report(n->reporter, LEVEL_WARN, "node", "no room for a last checkpoint", "why=\"%s\"",
+               fault.text);
+    } else if (rv != 0) {
         node_fatal(n, &fault);
     }
     checkpointer_free(n->checkpointer);

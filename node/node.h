@@ -15,12 +15,13 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
 
 /* Runs until SIGTERM or SIGINT, then stops in order: refuses new work, hands leadership over,
  * answers what is under way, writes a last checkpoint. A fatal condition ends the process from
- * within. Returns 0 after an orderly stop. */
+ * within. Returns 0 after an orderly stop, EXIT_REMOVED when the cluster has told this node that
+ * it is no member any more. */
 int node_run(struct node *node);
 
 void node_close(struct node *node);
 
 /* Exit codes of florind. */
-enum { EXIT_CONFIG = 2, EXIT_FATAL = 70 };
+enum { EXIT_CONFIG = 2, EXIT_REMOVED = 3, EXIT_FATAL = 70 };
 
 #endif

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "consensus/entry.h"
+#include "consensus/message.h"
 #include "node/logfmt.h"
+#include "statemachine/failpoint.h"
 
 /* How long a stopping node waits for what is under way. */
 enum { DRAIN_MS = 4000, DRAIN_LOOK_MS = 20 };
@@ -76,7 +79,17 @@ void node_more_status(void *node, struct cluster_status *status)
     status->checkpoint_last_us = n->checkpoint_last_us;
     status->checkpoint_total_us = n->checkpoint_total_us;
     status->changes_bytes = machine_changes_bytes(n->machine);
+    status->disk_free_bytes = n->room.free_bytes;
+    status->disk_reserve_bytes = n->config.disk_reserve_bytes;
     writer_status(n->writer, status);
+    copy_status(n->copy, status);
+    status->formats = (struct status_formats){
+        .entry = ENTRY_VERSION,
+        .log = LOG_FORMAT,
+        .snapshot = DRIVER_SNAPSHOT_FORMAT,
+        .link = HANDSHAKE_VERSION,
+        .message = MESSAGE_VERSION,
+    };
 }
 
 /* ---- checkpoints ---- */
@@ -87,7 +100,7 @@ static void begin_checkpoint(struct node *n)
     bool asked = vault_wants_checkpoint(n->vault);
     bool due = asked || now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
 
-    if (n->install_ready || checkpointer_busy(n->checkpointer) ||
+    if (n->install_ready || checkpointer_busy(n->checkpointer) || !room_for_checkpoint(n) ||
         (!due && !machine_checkpoint_wanted(n->machine))) {
         return;
     }
@@ -98,6 +111,7 @@ static void begin_checkpoint(struct node *n)
     vault_checkpoint_begun(n->vault, false);
     machine_head(n->machine, n->checkpoint_head);
     n->checkpoint_at_ms = now;
+    FAILPOINT("checkpoint: frozen");
     checkpointer_start(n->checkpointer, n->machine);
 }
 
@@ -111,6 +125,10 @@ static void end_checkpoint(struct node *n)
     if (rv == 0) {
         return;
     }
+    if (rv == STORE_NO_ROOM) {
+        room_checkpoint(n, &fault);
+        return;
+    }
     if (rv < 0 || machine_checkpoint_end(n->machine, &index, &fault) != 0 ||
         replica_checkpointed(
             n->replica, index,
@@ -118,6 +136,8 @@ static void end_checkpoint(struct node *n)
             &fault) != 0) {
         node_fatal(n, &fault);
     }
+    FAILPOINT("checkpoint: manifest on its way");
+    room_checkpoint(n, NULL);
     install_settled(n);
     vault_checkpoint_ended(n->vault);
     n->checkpoints++;
@@ -161,9 +181,11 @@ static void set_timer(struct node *n)
     uint64_t at = replica_deadline_ms(n->replica);
     uint64_t checkpoint_at = n->checkpoint_at_ms + n->config.checkpoint_interval_ms;
 
-    if (checkpoint_at < at && machine_checkpoint_possible(n->machine) && !n->install_ready) {
+    if (checkpoint_at < at && machine_checkpoint_possible(n->machine) && !n->install_ready &&
+        room_for_checkpoint(n)) {
         at = checkpoint_at;
     }
+    at = n->room.look_at_ms < at ? n->room.look_at_ms : at;
     if (supervisor_deadline_ms(&n->supervisor) < at) {
         at = supervisor_deadline_ms(&n->supervisor);
     }
@@ -189,6 +211,26 @@ static void end_when_drained(struct node *n)
     uv_stop(&n->loop);
 }
 
+/* Nothing is waited for: nobody answers this node any more. */
+static void end_when_removed(struct node *n)
+{
+    uint64_t index = replica_removed(n->replica);
+
+    if (index == 0 || n->phase == PHASE_ENDED) {
+        return;
+    }
+    report(
+        n->reporter, LEVEL_WARN, "node",
+        "this node is no member of the cluster any more: it stops for good",
+        "node=%llu as_of_index=%llu remedy=\"to use this machine again, add a node with a new id "
+        "and an empty data folder\"",
+        (unsigned long long)n->config.node_id, (unsigned long long)index);
+    n->removed = true;
+    gate_close(n->gate);
+    n->phase = PHASE_ENDED;
+    uv_stop(&n->loop);
+}
+
 static void pump(struct node *n)
 {
     struct fault fault;
@@ -200,7 +242,7 @@ static void pump(struct node *n)
     if (install_advance(n, &fault) != 0) {
         node_fatal(n, &fault);
     }
-    if (replica_pump(n->replica, &again, &fault) != 0) {
+    if (room_look(n, &fault) != 0 || replica_pump(n->replica, &again, &fault) != 0) {
         node_fatal(n, &fault);
     }
     begin_checkpoint(n);
@@ -208,6 +250,7 @@ static void pump(struct node *n)
     genesis_advance(&n->genesis);
     supervisor_feed(&n->supervisor, node_now_ms(n));
     end_when_drained(n);
+    end_when_removed(n);
     if (again) {
         uv_async_send(&n->wake);
     }

@@ -13,6 +13,7 @@
 #include "node/genesis.h"
 #include "node/install.h"
 #include "node/node.h"
+#include "node/room.h"
 #include "node/supervisor.h"
 #include "node/vault.h"
 
@@ -22,6 +23,7 @@ struct node {
     struct florin_config config;
     struct reporter *reporter;
     enum node_phase phase;
+    bool removed; /* the cluster has said so */
 
     uv_loop_t loop;
     uv_async_t wake;       /* tickets wait, the log or a checkpoint is written */
@@ -47,6 +49,7 @@ struct node {
     uint64_t checkpoints, checkpoint_last_us, checkpoint_total_us;
 
     struct node_vault *vault; /* lets workers look at the machine */
+    struct room room;
 
     struct copy *copy;  /* of the state, from or to a peer */
     bool install_ready; /* a copy is whole; exchange the states when nobody uses the old one */

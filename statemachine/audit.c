@@ -412,6 +412,10 @@ static int audit_transaction(struct audit *a, struct slice key, struct slice val
         state_id_space(a->state, ids.principal, slice_of("any"), &proper, fault) != 0) {
         return -1;
     }
+    if (!state_transaction_seen(a->state, key)) {
+        return fault_set(fault, "audit: the filter of seen ids does not know '%.*s'", (int)id.len,
+                         id.base);
+    }
     if ((ids.player.len > 0) != (proper.player.len > 0)) {
         return fault_set(fault, "audit: id %.*s is not where the ids of %.*s are unique",
                          (int)id.len, id.base, (int)ids.principal.len, ids.principal.base);

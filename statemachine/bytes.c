@@ -45,95 +45,15 @@ void bytes_reserve(struct bytes *b, size_t extra)
     b->cap = cap;
 }
 
-void bytes_append(struct bytes *b, const void *data, size_t len)
+void bytes_append_decimal(struct bytes *b, uint64_t v)
 {
-    if (len == 0) {
-        return;
-    }
-    bytes_reserve(b, len);
-    memcpy(b->base + b->len, data, len);
-    b->len += len;
-}
+    char digits[20];
+    char *end = digits + sizeof digits;
+    char *at = end;
 
-/* The little-endian encodings below are written byte by byte: what they give is the same on every
- * machine; where the length is a constant, compilers make one store of it. */
-static inline __attribute__((always_inline)) void append_le(struct bytes *b, uint64_t v, size_t len)
-{
-    uint8_t *at;
-    size_t i;
-
-    bytes_reserve(b, len);
-    at = b->base + b->len;
-    for (i = 0; i < len; i++) {
-        at[i] = (uint8_t)(v >> (8 * i));
-    }
-    b->len += len;
-}
-
-void bytes_append_u8(struct bytes *b, uint8_t v)
-{
-    append_le(b, v, 1);
-}
-
-void bytes_append_u16(struct bytes *b, uint16_t v)
-{
-    append_le(b, v, 2);
-}
-
-void bytes_append_u32(struct bytes *b, uint32_t v)
-{
-    append_le(b, v, 4);
-}
-
-void bytes_append_u64(struct bytes *b, uint64_t v)
-{
-    append_le(b, v, 8);
-}
-
-const uint8_t *cursor_take(struct cursor *c, size_t len)
-{
-    const uint8_t *at = c->at;
-
-    if (c->failed || c->left < len) {
-        c->failed = true;
-        return NULL;
-    }
-    c->at += len;
-    c->left -= len;
-    return at;
-}
-
-static inline __attribute__((always_inline)) uint64_t cursor_le(struct cursor *c, size_t len)
-{
-    const uint8_t *at = cursor_take(c, len);
-    uint64_t v = 0;
-    size_t i;
-
-    if (at == NULL) {
-        return 0;
-    }
-    for (i = 0; i < len; i++) {
-        v |= (uint64_t)at[i] << (8 * i);
-    }
-    return v;
-}
-
-uint8_t cursor_u8(struct cursor *c)
-{
-    return (uint8_t)cursor_le(c, 1);
-}
-
-uint16_t cursor_u16(struct cursor *c)
-{
-    return (uint16_t)cursor_le(c, 2);
-}
-
-uint32_t cursor_u32(struct cursor *c)
-{
-    return (uint32_t)cursor_le(c, 4);
-}
-
-uint64_t cursor_u64(struct cursor *c)
-{
-    return cursor_le(c, 8);
+    do {
+        *--at = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    bytes_append(b, at, (size_t)(end - at));
 }

@@ -195,13 +195,18 @@ static struct change *ledger_find(const struct changes *s, struct slice key)
     return seq >= first && seq - first < l->n ? l->items[seq - first] : NULL;
 }
 
-const struct change *changes_get(const struct changes *s, enum store_table table, struct slice key,
-                                 uint64_t hash)
+struct change *changes_get(const struct changes *s, enum store_table table, struct slice key,
+                           uint64_t hash)
 {
     if (table == TABLE_LEDGER) {
         return ledger_find(s, key);
     }
     return find(s, table, key, hash)->change;
+}
+
+void changes_prefetch(const struct changes *s, uint64_t hash)
+{
+    __builtin_prefetch(&s->slots[hash & (s->n_slots - 1)]);
 }
 
 static void grow(struct changes *s)
@@ -235,7 +240,7 @@ static void list_add(struct list *l, struct change *c)
     l->items[l->n++] = c;
 }
 
-static void set_value(struct changes *s, struct change *c, struct slice value)
+void changes_replace(struct changes *s, struct change *c, struct slice value)
 {
     if (value.len > c->value_room) {
         c->value_room = (uint32_t)((value.len + 7) & ~(size_t)7);
@@ -286,17 +291,19 @@ static struct change *add_hashed(struct changes *s, enum store_table table, stru
     return slot->change;
 }
 
-void changes_put(struct changes *s, enum store_table table, struct slice key, uint64_t hash,
-                 struct slice value)
+struct change *changes_put(struct changes *s, enum store_table table, struct slice key,
+                           uint64_t hash, struct slice value)
 {
     struct change *c;
 
     if (table == TABLE_LEDGER) {
         c = ledger_find(s, key);
-        set_value(s, c != NULL ? c : add_to_ledger(s, key), value);
+        c = c != NULL ? c : add_to_ledger(s, key);
     } else {
-        set_value(s, add_hashed(s, table, key, hash), value);
+        c = add_hashed(s, table, key, hash);
     }
+    changes_replace(s, c, value);
+    return c;
 }
 
 struct change *const *changes_of(const struct changes *s, enum store_table table, size_t *n)
@@ -323,11 +330,72 @@ int key_compare(struct slice a, struct slice b)
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static int compare_writes(const void *a, const void *b)
-{
-    const struct store_write *x = a, *y = b;
+/* ---- in the order of their keys ---- */
 
-    return key_compare(x->key, y->key);
+/* Most keys of a table begin alike (a provider's name, "player-"), so the eight bytes after what
+ * all have in common tell nearly any two apart, without a look at the keys, which lie anywhere. */
+struct sortable {
+    uint64_t lead; /* big-endian: the order of numbers is the order of bytes */
+    const struct change *change;
+};
+
+static int compare_sortables(const void *a, const void *b)
+{
+    const struct sortable *x = a, *y = b;
+
+    if (x->lead != y->lead) {
+        return x->lead < y->lead ? -1 : 1;
+    }
+    return key_compare(change_key(x->change), change_key(y->change));
+}
+
+static size_t common_prefix(const struct list *l)
+{
+    struct slice first = change_key(l->items[0]);
+    size_t common = first.len;
+    size_t i;
+
+    for (i = 1; i < l->n && common > 0; i++) {
+        struct slice key = change_key(l->items[i]);
+
+        common = key.len < common ? key.len : common;
+        while (common > 0 && memcmp(key.base, first.base, common) != 0) {
+            common--;
+        }
+    }
+    return common;
+}
+
+static uint64_t lead_of(struct slice key, size_t from)
+{
+    uint8_t bytes[8] = {0};
+    uint64_t lead;
+    size_t len = key.len - from < sizeof bytes ? key.len - from : sizeof bytes;
+
+    memcpy(bytes, key.base + from, len);
+    memcpy(&lead, bytes, sizeof lead);
+    return be64toh(lead);
+}
+
+/* The ledger comes in order, the others don't. */
+static void sort_table(const struct list *l, enum store_table table, struct store_write *to)
+{
+    struct sortable *all = must(malloc(l->n * sizeof *all));
+    size_t common = common_prefix(l);
+    bool sorted = true;
+    size_t i;
+
+    for (i = 0; i < l->n; i++) {
+        all[i] = (struct sortable){lead_of(change_key(l->items[i]), common), l->items[i]};
+        sorted = sorted && (i == 0 || compare_sortables(&all[i - 1], &all[i]) < 0);
+    }
+    if (!sorted) {
+        qsort(all, l->n, sizeof *all, compare_sortables);
+    }
+    for (i = 0; i < l->n; i++) {
+        to[i] = (struct store_write){table, change_key(all[i].change), change_value(all[i].change)};
+    }
+    free(all);
 }
 
 struct store_write *changes_sorted(const struct changes *s, size_t *n)
@@ -342,18 +410,10 @@ struct store_write *changes_sorted(const struct changes *s, size_t *n)
     at = all = must(malloc(s->count * sizeof *all));
     for (t = 0; t < TABLE_COUNT; t++) {
         const struct list *l = &s->lists[t];
-        struct store_write *first = at;
-        bool sorted = true;
-        size_t i;
 
-        for (i = 0; i < l->n; i++, at++) {
-            *at = (struct store_write){(enum store_table)t, change_key(l->items[i]),
-                                       change_value(l->items[i])};
-            sorted = sorted && (i == 0 || compare_writes(at - 1, at) < 0);
-        }
-        /* The ledger came in order; the others did not. */
-        if (!sorted) {
-            qsort(first, l->n, sizeof *first, compare_writes);
+        if (l->n > 0) {
+            sort_table(l, (enum store_table)t, at);
+            at += l->n;
         }
     }
     return all;

@@ -49,14 +49,19 @@ uint64_t changes_hash(const uint8_t hash_key[CHANGES_HASH_KEY_BYTES], enum store
                       struct slice key);
 
 /* NULL when there is none. */
-const struct change *changes_get(const struct changes *s, enum store_table table, struct slice key,
-                                 uint64_t hash);
+struct change *changes_get(const struct changes *s, enum store_table table, struct slice key,
+                           uint64_t hash);
+
+/* Says that this hash will be asked for soon. */
+void changes_prefetch(const struct changes *s, uint64_t hash);
 
 /* Copies both. A value that is there is replaced; slices of it then show the new content, or stay
  * as they were if the new one is longer than its room. `value` must not borrow from this entry. A
- * key of TABLE_LEDGER is eight bytes, big-endian, and one more than the last. */
-void changes_put(struct changes *s, enum store_table table, struct slice key, uint64_t hash,
-                 struct slice value);
+ * key of TABLE_LEDGER is eight bytes, big-endian, and one more than the last. Returns the entry. */
+struct change *changes_put(struct changes *s, enum store_table table, struct slice key,
+                           uint64_t hash, struct slice value);
+/* The same for an entry of this set that was found before. */
+void changes_replace(struct changes *s, struct change *c, struct slice value);
 
 /* The entries of one table in the order in which they came. Valid until the next put. */
 struct change *const *changes_of(const struct changes *s, enum store_table table, size_t *n);

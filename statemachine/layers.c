@@ -10,6 +10,11 @@ void layers_open(struct layers *l, struct store store,
     l->active = changes_new();
     l->other = changes_new();
     l->draft = changes_new();
+    l->memos = calloc((size_t)2 * TABLE_COUNT, sizeof *l->memos);
+    if (l->memos == NULL) {
+        abort(); /* as everywhere: no state can be vouched for without memory */
+    }
+    seen_init(&l->seen, &store);
     memcpy(l->hash_key, hash_key, CHANGES_HASH_KEY_BYTES);
 }
 
@@ -18,24 +23,78 @@ void layers_close(struct layers *l)
     changes_free(l->active);
     changes_free(l->other);
     changes_free(l->draft);
+    free(l->memos);
+    seen_release(&l->seen);
 }
 
-static uint64_t hash_of(const struct layers *l, enum store_table table, struct slice key)
+/* Two for each table: a bet changes a player's balance and a provider's, whose keys begin with
+ * another byte. */
+static struct layers_memo *memo_of(const struct layers *l, enum store_table table, struct slice key)
 {
-    return table == TABLE_LEDGER ? 0 : changes_hash(l->hash_key, table, key);
+    struct layers_memo *memo = &l->memos[2 * table + ((unsigned)key.base[0] & 1)];
+
+    if (!slice_equal((struct slice){memo->key, memo->key_len}, key)) {
+        memo->hash = changes_hash(l->hash_key, table, key);
+        memo->active = NULL;
+        memo->key_len = (uint16_t)key.len;
+        memcpy(memo->key, key.base, key.len);
+    }
+    return memo;
+}
+
+static void forget_memos(struct layers *l)
+{
+    size_t i;
+
+    for (i = 0; i < (size_t)2 * TABLE_COUNT; i++) {
+        l->memos[i].key_len = 0;
+    }
+}
+
+/* The ledger's records are found by their place. */
+static int get_record(const struct layers *l, struct slice key, struct slice *value,
+                      struct fault *fault)
+{
+    const struct change *c = l->drafting ? changes_get(l->draft, TABLE_LEDGER, key, 0) : NULL;
+
+    if (c == NULL) {
+        c = changes_get(l->active, TABLE_LEDGER, key, 0);
+    }
+    if (c == NULL) {
+        c = changes_get(l->other, TABLE_LEDGER, key, 0);
+    }
+    if (c != NULL) {
+        *value = change_value(c);
+        return 1;
+    }
+    return l->store.get(l->store.impl, TABLE_LEDGER, key, value, fault);
 }
 
 int layers_get(const struct layers *l, enum store_table table, struct slice key,
                struct slice *value, struct fault *fault)
 {
-    uint64_t hash = hash_of(l, table, key);
-    const struct change *c = l->drafting ? changes_get(l->draft, table, key, hash) : NULL;
+    const struct change *c = NULL;
+    struct layers_memo *memo;
 
-    if (c == NULL) {
-        c = changes_get(l->active, table, key, hash);
+    assert(key.len > 0 && key.len <= STORE_KEY_MAX);
+    if (table == TABLE_LEDGER) {
+        return get_record(l, key, value, fault);
     }
-    if (c == NULL && l->frozen) {
-        c = changes_get(l->other, table, key, hash);
+    memo = memo_of(l, table, key);
+    if (seen_never(&l->seen, table, memo->hash)) {
+        return 0;
+    }
+    if (l->drafting) {
+        c = changes_get(l->draft, table, key, memo->hash);
+    }
+    if (c == NULL) {
+        if (memo->active == NULL) {
+            memo->active = changes_get(l->active, table, key, memo->hash);
+        }
+        c = memo->active;
+    }
+    if (c == NULL) {
+        c = changes_get(l->other, table, key, memo->hash);
     }
     if (c != NULL) {
         *value = change_value(c);
@@ -44,10 +103,61 @@ int layers_get(const struct layers *l, enum store_table table, struct slice key,
     return l->store.get(l->store.impl, table, key, value, fault);
 }
 
+void layers_prefetch(const struct layers *l, enum store_table table, struct slice key)
+{
+    uint64_t hash = memo_of(l, table, key)->hash;
+
+    seen_prefetch(&l->seen, table, hash);
+    changes_prefetch(l->active, hash);
+    changes_prefetch(l->other, hash);
+}
+
 void layers_put(struct layers *l, enum store_table table, struct slice key, struct slice value)
 {
+    struct layers_memo *memo;
+
     assert(key.len > 0 && key.len <= STORE_KEY_MAX);
-    changes_put(l->drafting ? l->draft : l->active, table, key, hash_of(l, table, key), value);
+    if (table == TABLE_LEDGER) {
+        changes_put(l->drafting ? l->draft : l->active, table, key, 0, value);
+        return;
+    }
+    memo = memo_of(l, table, key);
+    if (memo->active == NULL) {
+        seen_add(&l->seen, table, memo->hash);
+    }
+    if (l->drafting) {
+        changes_put(l->draft, table, key, memo->hash, value);
+    } else if (memo->active != NULL) {
+        changes_replace(l->active, memo->active, value);
+    } else {
+        memo->active = changes_put(l->active, table, key, memo->hash, value);
+    }
+}
+
+static void add_seen(struct layers *l, const struct changes *set, enum store_table table)
+{
+    size_t n, i;
+    struct change *const *list = changes_of(set, table, &n);
+
+    for (i = 0; i < n; i++) {
+        seen_add(&l->seen, table, changes_hash(l->hash_key, table, change_key(list[i])));
+    }
+}
+
+int layers_read_on(struct layers *l, size_t most, struct fault *fault)
+{
+    enum store_table table;
+
+    if (seen_is_full(&l->seen)) {
+        seen_grow(&l->seen);
+        for (table = 0; table < TABLE_COUNT; table++) {
+            if (seen_has_filter(table)) {
+                add_seen(l, l->active, table);
+                add_seen(l, l->other, table);
+            }
+        }
+    }
+    return seen_read_on(&l->seen, &l->store, l->hash_key, most, fault);
 }
 
 void layers_draft(struct layers *l)
@@ -84,10 +194,12 @@ void layers_freeze(struct layers *l)
 {
     struct changes *active = l->active;
 
-    assert(!l->drafting && !l->frozen && changes_count(l->other) == 0);
+    assert(!l->drafting && !l->frozen);
+    changes_clear(l->other);
     l->active = l->other;
     l->other = active;
     l->frozen = true;
+    forget_memos(l); /* their entries are the frozen set's now */
 }
 
 int layers_write(struct layers *l, struct fault *fault)
@@ -102,18 +214,16 @@ int layers_write(struct layers *l, struct fault *fault)
 
 int layers_thaw(struct layers *l, struct fault *fault)
 {
-    /* First the store, then the set: at no moment is a value in neither. */
     if (l->store.renew(l->store.impl, fault) != 0) {
         return -1;
     }
     l->frozen = false;
-    changes_clear(l->other);
     return 0;
 }
 
 size_t layers_size(const struct layers *l)
 {
-    return changes_size(l->active) + changes_size(l->other);
+    return changes_size(l->active) + (l->frozen ? changes_size(l->other) : 0);
 }
 
 size_t layers_active_size(const struct layers *l)
@@ -138,7 +248,7 @@ static void sort_list(struct scan *scan, int i, const struct changes *set)
     }
     scan->lists[i] = malloc(scan->n[i] * sizeof(struct change *));
     if (scan->lists[i] == NULL) {
-        abort(); /* as everywhere: no state can be vouched for without memory */
+        abort();
     }
     memcpy(scan->lists[i], list, scan->n[i] * sizeof(struct change *));
     qsort(scan->lists[i], scan->n[i], sizeof(struct change *), compare_changes);

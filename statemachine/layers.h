@@ -1,6 +1,9 @@
 /* The three layers of the state: changes since the last checkpoint, the frozen changes that are
  * being written, and the store. A look-up goes through them in that order; a scan merges them.
  *
+ * What was frozen and is written stays in its memory until that is needed for the next set: it says
+ * what the store says too, only sooner, and who played lately mostly plays again.
+ *
  * A draft is a fourth layer on top, for one command that is decided in several steps: what is put
  * goes there, and is then kept whole or dropped whole.
  *
@@ -9,14 +12,26 @@
 #define FLORIN_LAYERS_H
 
 #include "statemachine/changes.h"
+#include "statemachine/seen.h"
+
+/* The last keys that were looked up or put, by table: what a command changes it has read before, so
+ * that most puts need neither hash nor search. */
+struct layers_memo {
+    uint64_t hash;
+    struct change *active; /* the key's entry in the active set; NULL: not known, perhaps none */
+    uint16_t key_len;      /* 0: nothing here */
+    char key[STORE_KEY_MAX];
+};
 
 struct layers {
     struct store store;
     struct changes *active;
-    struct changes *other; /* frozen, or empty and waiting for its turn */
+    struct changes *other; /* frozen, or written and kept until the next one freezes */
     bool frozen;
     struct changes *draft; /* above all, while drafting */
     bool drafting;
+    struct layers_memo *memos;
+    struct seen seen; /* what need not be looked for in any layer */
     uint8_t hash_key[CHANGES_HASH_KEY_BYTES];
 };
 
@@ -30,8 +45,14 @@ void layers_close(struct layers *l);
 int layers_get(const struct layers *l, enum store_table table, struct slice key,
                struct slice *value, struct fault *fault);
 
+/* Says that this key will be asked for soon, so that several wait for memory at once. */
+void layers_prefetch(const struct layers *l, enum store_table table, struct slice key);
+
 /* Copies both. */
 void layers_put(struct layers *l, enum store_table table, struct slice key, struct slice value);
+
+/* At the start and once for each entry, up to `most` keys: see seen.h. */
+int layers_read_on(struct layers *l, size_t most, struct fault *fault);
 
 /* Begins a draft; one at a time, and nothing else may begin or end meanwhile. */
 void layers_draft(struct layers *l);
@@ -46,10 +67,10 @@ void layers_freeze(struct layers *l);
 /* Commits the frozen set. Any one thread, while the loop goes on reading and putting. */
 int layers_write(struct layers *l, struct fault *fault);
 
-/* The frozen set is in the store: see the store's new state, drop the set. */
+/* The frozen set is in the store: see the store's new state. */
 int layers_thaw(struct layers *l, struct fault *fault);
 
-/* Memory held by changes, in bytes: all, and those not frozen. */
+/* What changes hold that the store does not, in bytes: all, and those not frozen. */
 size_t layers_size(const struct layers *l);
 size_t layers_active_size(const struct layers *l);
 

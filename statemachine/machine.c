@@ -9,6 +9,10 @@
 
 #include "statemachine/machine_private.h"
 
+/* How many keys are read for the filter of seen ones: while a start waits, and with each entry:
+ * some pages, which may have to come from the disk. */
+enum { SEEN_AT_OPEN = 1 << 17, SEEN_AN_ENTRY = 256 };
+
 int machine_open(struct machine **machine, struct store store,
                  const struct machine_options *options, struct fault *fault)
 {
@@ -26,7 +30,8 @@ int machine_open(struct machine **machine, struct store store,
         free(m);
         return fault_set(fault, "state machine: libsodium can't be initialised");
     }
-    if (state_open(&m->state, store, options->hash_key, &m->applied_index, fault) != 0) {
+    if (state_open(&m->state, store, options->hash_key, &m->applied_index, fault) != 0 ||
+        layers_read_on(&m->state.layers, SEEN_AT_OPEN, fault) != 0) {
         state_close(&m->state);
         free(m);
         return -1;
@@ -148,6 +153,22 @@ void decision_append(const struct state *s, const struct decision *d, struct byt
     outcome_encode_sealed(&o, d->sealed, out);
 }
 
+/* The leader lets only what it can read itself into the log: what can't be read here comes from a
+ * newer version. */
+static int read_command(uint64_t index, const void *bytes, size_t len, struct command *c,
+                        struct fault *fault)
+{
+    struct fault why;
+
+    if (command_decode(bytes, len, c, &why) == 0) {
+        return 0;
+    }
+    return fault_set(fault,
+                     "state machine: entry %llu holds a command that this florind does not know; "
+                     "start the version that the other nodes run, or a newer one (%.200s)",
+                     (unsigned long long)index, why.text);
+}
+
 int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const void *command,
                   size_t len, struct bytes *outcome, struct fault *fault)
 {
@@ -164,7 +185,8 @@ int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const voi
     if (time_ms > m->state.clock_ms) {
         m->state.clock_ms = time_ms;
     }
-    if (command_decode(command, len, &c, fault) != 0 || decide(&m->state, &c, &d, fault) != 0) {
+    if (read_command(index, command, len, &c, fault) != 0 ||
+        decide(&m->state, &c, &d, fault) != 0) {
         m->broken = true;
         return -1;
     }
@@ -184,6 +206,10 @@ int machine_end_entry(struct machine *m, uint64_t index, struct fault *fault)
     }
     m->applied_index = index;
     m->in_entry = false;
+    if (layers_read_on(&m->state.layers, SEEN_AN_ENTRY, fault) != 0) {
+        m->broken = true;
+        return -1;
+    }
     return 0;
 }
 

@@ -65,9 +65,10 @@ uint64_t machine_directory_version(const struct machine *m);
 
 /* Checkpoints. wanted: enough has gathered. begin freezes the set and returns false when there is
  * nothing to write, one is running, or an entry is half applied; write commits the frozen set to
- * the store (checkpointer thread; -1 is fatal); end drops it and returns the durable applied index.
- * possible: begin would begin one. An entry that changes nothing (a barrier) makes it so, too: the
- * log can only be cut behind what a checkpoint holds. */
+ * the store (checkpointer thread; -1 is fatal; STORE_NO_ROOM: the set stays frozen, write again
+ * when there is room); end drops it and returns the durable applied index. possible: begin would
+ * begin one. An entry that changes nothing (a barrier) makes it so, too: the log can only be cut
+ * behind what a checkpoint holds. */
 bool machine_ready(const struct machine *m);
 bool machine_checkpoint_wanted(const struct machine *m);
 bool machine_checkpoint_possible(const struct machine *m);

@@ -58,14 +58,10 @@ int account_parse(struct slice text, struct account *a)
 
 /* Encoding writes through a bare pointer into room that was made once: one record is some forty
  * small fields, and every bet is one record. */
-static uint8_t *put_le(uint8_t *at, uint64_t v, size_t len)
+static uint8_t *put_u64(uint8_t *at, uint64_t v)
 {
-    size_t i;
-
-    for (i = 0; i < len; i++) {
-        at[i] = (uint8_t)(v >> (8 * i));
-    }
-    return at + len;
+    store_le64(at, v);
+    return at + 8;
 }
 
 static uint8_t *put_text(uint8_t *at, struct slice text)
@@ -92,16 +88,17 @@ void record_encode(const struct record *r, struct bytes *out)
     bytes_reserve(out, RECORD_BYTES_MAX);
     start = at = out->base + out->len;
     *at++ = RECORD_VERSION;
-    at = put_le(at, r->seq, 8);
-    at = put_le(at, r->at_ms, 8);
+    at = put_u64(at, r->seq);
+    at = put_u64(at, r->at_ms);
     *at++ = (uint8_t)r->type;
-    at = put_le(at, (uint64_t)r->verdict, 2);
+    store_le16(at, (uint16_t)r->verdict);
+    at += 2;
     *at++ = (uint8_t)r->win_kind;
     *at++ = r->scale;
-    at = put_le(at, (uint64_t)r->amount_minor, 8);
-    at = put_le(at, (uint64_t)r->requested_minor, 8);
-    at = put_le(at, (uint64_t)r->balance_minor, 8);
-    at = put_le(at, r->previous, 8);
+    at = put_u64(at, (uint64_t)r->amount_minor);
+    at = put_u64(at, (uint64_t)r->requested_minor);
+    at = put_u64(at, (uint64_t)r->balance_minor);
+    at = put_u64(at, r->previous);
     at = put_text(at, r->principal);
     at = put_text(at, r->id);
     at = put_text(at, r->player);
@@ -121,9 +118,9 @@ void record_encode(const struct record *r, struct bytes *out)
 
         at = put_account(at, p->debit);
         at = put_account(at, p->credit);
-        at = put_le(at, (uint64_t)p->amount_minor, 8);
-        at = put_le(at, (uint64_t)p->debit_balance_minor, 8);
-        at = put_le(at, (uint64_t)p->credit_balance_minor, 8);
+        at = put_u64(at, (uint64_t)p->amount_minor);
+        at = put_u64(at, (uint64_t)p->debit_balance_minor);
+        at = put_u64(at, (uint64_t)p->credit_balance_minor);
     }
     out->len += (size_t)(at - start);
 }

@@ -5,11 +5,15 @@
  * ledger's clock needs no record and no timer: whoever looks compares the clock. */
 #include "statemachine/rules_money.h"
 
+static uint64_t expires_at_ms(const struct command *c, uint64_t from_ms)
+{
+    return from_ms + UINT64_C(1000) * (c->expires_s == 0 ? HOLD_EXPIRES_S_DEFAULT : c->expires_s);
+}
+
 void rules_withdraw(struct money *m, enum verdict *verdict)
 {
     struct purse *p = &m->purse;
     struct record *r = &m->record;
-    uint32_t expires_s = m->command->expires_s;
 
     if (p->n_holds == HOLDS_MAX) {
         *verdict = VERDICT_LIMIT_REACHED;
@@ -19,12 +23,9 @@ void rules_withdraw(struct money *m, enum verdict *verdict)
         *verdict = VERDICT_INSUFFICIENT_FUNDS;
         return;
     }
-    if (expires_s == 0) {
-        expires_s = HOLD_EXPIRES_S_DEFAULT;
-    }
     /* Its seq is known when it is booked, and it is booked as the next. */
     p->holds[p->n_holds++] = (struct active_hold){m->state->seq + 1, r->requested_minor,
-                                                  m->state->clock_ms + UINT64_C(1000) * expires_s};
+                                                  expires_at_ms(m->command, m->state->clock_ms)};
     m->holds_changed = true;
 }
 
@@ -43,6 +44,24 @@ void rules_withdraw_booked(struct money *m)
                       .currency = r->currency,
                       .gateway = r->gateway};
     state_put_hold(m->state, m->ids, r->id, &h);
+}
+
+int rules_hold_differs(const struct money *m, const struct record *r, unsigned *bits,
+                       struct fault *fault)
+{
+    const struct command *c = m->command;
+    struct hold h;
+
+    if (c->type != COMMAND_WITHDRAW || r->type != COMMAND_WITHDRAW ||
+        r->verdict != VERDICT_APPLIED) {
+        return 0;
+    }
+    /* The record does not say it: the hold does. One that was refused has none. */
+    if (state_hold(m->state, m->ids, r->id, &h, fault) != 1) {
+        return -1;
+    }
+    *bits |= h.expires_at_ms != expires_at_ms(c, r->at_ms) ? CONFLICT_EXPIRES_S : 0;
+    return 0;
 }
 
 static void free_hold(struct money *m, uint64_t seq)

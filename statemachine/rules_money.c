@@ -124,6 +124,9 @@ int money_repeat(struct money *m, struct decision *d, struct fault *fault)
         }
     } else {
         d->conflicts = differences(c, &r);
+        if (rules_hold_differs(m, &r, &d->conflicts, fault) != 0) {
+            return -1;
+        }
     }
     if (d->conflicts != 0) {
         d->verdict = VERDICT_IDEMPOTENCY_CONFLICT;
@@ -448,6 +451,7 @@ int money_begin_new(struct money *m, struct state *s, const struct command *c,
     int rc = money_begin(m, s, c, fault);
 
     if (rc == 0) {
+        state_prefetch(s, m->ids, c);
         rc = money_repeat(m, d, fault);
     }
     if (rc != 0) {

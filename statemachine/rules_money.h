@@ -76,6 +76,10 @@ int rules_rollback(struct money *m, enum verdict *verdict, struct fault *fault);
 void rules_withdraw(struct money *m, enum verdict *verdict);
 void rules_withdraw_booked(struct money *m);
 /* Does a confirmation name an amount of its own? */
+/* A withdrawal that was applied comes again as `c`: is it to be held for another time? Adds to the
+ * bits of what differs. */
+int rules_hold_differs(const struct money *m, const struct record *r, unsigned *bits,
+                       struct fault *fault);
 bool rules_hold_part(const struct command *c);
 
 /* Would this much more of `kind` exceed a limit of the player? *verdict becomes limit_reached. */

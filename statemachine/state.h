@@ -243,6 +243,12 @@ void purse_use(struct purse *p, enum limit_kind kind, uint64_t at_ms, int64_t ch
 /* The number of the day's period; days count from 1970-01-01. */
 uint32_t period_of_day(enum limit_period period, uint32_t day);
 
+/* Whether the filter of seen ids lets this key's look-up through, as it must for what is there. */
+bool state_transaction_seen(const struct state *s, struct slice key);
+
+/* Says that a command will ask for these soon. */
+void state_prefetch(const struct state *s, struct id_space ids, const struct command *c);
+
 int state_transaction(const struct state *s, struct id_space ids, struct slice id,
                       struct transaction *t, struct fault *fault);
 void state_put_transaction(struct state *s, struct id_space ids, struct slice id,

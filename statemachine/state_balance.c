@@ -105,27 +105,6 @@ enum {
     PURSE_BYTES = 8 + 4 + USED_BYTES + 1, /* and the holds */
 };
 
-/* Every bet reads and writes a purse, so it is done on bare memory, in one piece. */
-static uint64_t load_le(const uint8_t *at)
-{
-    uint64_t v = 0;
-    int i;
-
-    for (i = 0; i < 8; i++) {
-        v |= (uint64_t)at[i] << (8 * i);
-    }
-    return v;
-}
-
-static void store_le(uint8_t *at, uint64_t v)
-{
-    int i;
-
-    for (i = 0; i < 8; i++) {
-        at[i] = (uint8_t)(v >> (8 * i));
-    }
-}
-
 static int bad_purse(struct fault *fault)
 {
     return state_damaged(fault, "balance of", slice_of("a player"));
@@ -139,7 +118,8 @@ static int decode_holds(const uint8_t *at, size_t len, struct purse *p, struct f
         return bad_purse(fault);
     }
     for (i = 0; i < p->n_holds; i++, at += HOLD_BYTES) {
-        p->holds[i] = (struct active_hold){load_le(at), (int64_t)load_le(at + 8), load_le(at + 16)};
+        p->holds[i] =
+            (struct active_hold){load_le64(at), (int64_t)load_le64(at + 8), load_le64(at + 16)};
     }
     return 0;
 }
@@ -152,7 +132,7 @@ int purse_decode(struct slice value, struct purse *p, struct fault *fault)
     if (value.len < 8) {
         return bad_purse(fault);
     }
-    p->balance_minor = (int64_t)load_le(at);
+    p->balance_minor = (int64_t)load_le64(at);
     if (value.len == 8) {
         p->day = 0;
         p->n_holds = 0;
@@ -162,17 +142,18 @@ int purse_decode(struct slice value, struct purse *p, struct fault *fault)
     if (value.len < PURSE_BYTES) {
         return bad_purse(fault);
     }
-    p->day = (uint32_t)(at[8] | at[9] << 8 | at[10] << 16) | (uint32_t)at[11] << 24;
+    p->day = load_le32(at + 8);
     at += 12;
     for (kind = 0; kind < LIMIT_KINDS; kind++) {
         for (period = 0; period < LIMIT_PERIODS; period++, at += 8) {
-            p->used[kind][period] = (int64_t)load_le(at);
+            p->used[kind][period] = (int64_t)load_le64(at);
         }
     }
     p->n_holds = *at;
     return decode_holds(at + 1, value.len - PURSE_BYTES, p, fault);
 }
 
+/* Every bet reads and writes a purse, so it is done on bare memory, in one piece. */
 static void encode_purse(const struct purse *p, struct bytes *out)
 {
     uint8_t *at;
@@ -182,21 +163,19 @@ static void encode_purse(const struct purse *p, struct bytes *out)
     bytes_clear(out);
     bytes_reserve(out, PURSE_BYTES + (size_t)HOLD_BYTES * p->n_holds);
     at = out->base;
-    store_le(at, (uint64_t)p->balance_minor);
-    for (i = 0; i < 4; i++) {
-        at[8 + i] = (uint8_t)(p->day >> (8 * i));
-    }
+    store_le64(at, (uint64_t)p->balance_minor);
+    store_le32(at + 8, p->day);
     at += 12;
     for (kind = 0; kind < LIMIT_KINDS; kind++) {
         for (period = 0; period < LIMIT_PERIODS; period++, at += 8) {
-            store_le(at, (uint64_t)p->used[kind][period]);
+            store_le64(at, (uint64_t)p->used[kind][period]);
         }
     }
     *at++ = p->n_holds;
     for (i = 0; i < p->n_holds; i++, at += HOLD_BYTES) {
-        store_le(at, p->holds[i].seq);
-        store_le(at + 8, (uint64_t)p->holds[i].amount_minor);
-        store_le(at + 16, p->holds[i].expires_at_ms);
+        store_le64(at, p->holds[i].seq);
+        store_le64(at + 8, (uint64_t)p->holds[i].amount_minor);
+        store_le64(at + 16, p->holds[i].expires_at_ms);
     }
     out->len = (size_t)(at - out->base);
 }

@@ -15,6 +15,24 @@ struct slice id_key(struct id_space ids, struct slice id, char out[static STORE_
     return (struct slice){out, len + id.len};
 }
 
+bool state_transaction_seen(const struct state *s, struct slice key)
+{
+    return !seen_never(&s->layers.seen, TABLE_TRANSACTION,
+                       changes_hash(s->layers.hash_key, TABLE_TRANSACTION, key));
+}
+
+void state_prefetch(const struct state *s, struct id_space ids, const struct command *c)
+{
+    struct account player = {ACCOUNT_PLAYER, c->player};
+    char buffer[STORE_KEY_MAX];
+
+    layers_prefetch(&s->layers, TABLE_TRANSACTION, id_key(ids, c->id, buffer));
+    if (c->player.len > 0 && c->currency.len > 0) { /* not every command names both */
+        layers_prefetch(&s->layers, TABLE_PLAYER, c->player);
+        layers_prefetch(&s->layers, TABLE_BALANCE, balance_key(player, c->currency, buffer));
+    }
+}
+
 int transaction_decode(struct slice key, struct slice value, struct id_space *ids, struct slice *id,
                        struct transaction *t, struct fault *fault)
 {

@@ -12,7 +12,10 @@
 #include "statemachine/bytes.h"
 #include "statemachine/report.h"
 
-enum { STORE_KEY_MAX = 480 };
+enum {
+    STORE_KEY_MAX = 480,
+    STORE_NO_ROOM = -2, /* the disk, or the store's limit, is full; nothing is changed */
+};
 
 /* A table's number is its place on disk: never renumber, only add. */
 enum store_table {
@@ -42,7 +45,8 @@ struct store_write {
 struct store {
     void *impl;
 
-    /* Loop thread. 1 found (value borrows until the next renew), 0 not found, -1 fault. */
+    /* Loop thread. 1 found (value borrows until the next renew), 0 not found (and *value is
+     * left alone), -1 fault. */
     int (*get)(void *impl, enum store_table table, struct slice key, struct slice *value,
                struct fault *fault);
 
@@ -52,7 +56,7 @@ struct store {
 
     /* Checkpointer thread (one at a time). Writes are sorted by table, then key, ascending, keys
      * unique; the ledger's keys stand above all that it holds already. Durable on 0. On -1 nothing
-     * is changed. */
+     * is changed. STORE_NO_ROOM with the fault: nothing either, and it may be tried again. */
     int (*commit)(void *impl, const struct store_write *writes, size_t n, struct fault *fault);
 
     /* Any thread, also beside a commit: writes the last commit, whole, to `fd` in the form that
@@ -76,6 +80,12 @@ struct store {
 /* Opens or creates the LMDB environment in `folder` (exists). map_bytes bounds its size: a commit
  * that needs more is a fault that says so. One process opens a folder once at a time. */
 int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, struct fault *fault);
+
+/* Whom to tell when LMDB itself finds its pages damaged, on any thread; it must not return. Without
+ * one LMDB aborts with a line of its own. */
+void store_lmdb_on_damage(struct store *store,
+                          void (*on_damage)(void *context, const struct fault *fault),
+                          void *context);
 
 /* Opens one file that `copy` has written, or the `data.mdb` of a folder that no process has open,
  * to read only: get, seek, copy and close work. Nothing is changed or left beside the file, and

@@ -103,8 +103,8 @@ const char *verdict_title(enum verdict v)
 const char *conflict_field_name(int i)
 {
     static const char *const names[CONFLICT_FIELDS] = {
-        "type", "player",   "currency", "amount", "round", "game",       "session",
-        "bet",  "original", "gateway",  "kind",   "items", "close_round"};
+        "type", "player",   "currency", "amount", "round", "game",        "session",
+        "bet",  "original", "gateway",  "kind",   "items", "close_round", "expires_s"};
 
     return i < 0 || i >= CONFLICT_FIELDS ? "unknown" : names[i];
 }

@@ -80,8 +80,9 @@ enum conflict_field {
     CONFLICT_ITEMS = 1 << 11, /* an atomic command: some of its items are known, some not */
     CONFLICT_CLOSE_ROUND =
         1 << 12, /* ... all are, but its round is open: it was not to be closed */
+    CONFLICT_EXPIRES_S = 1 << 13,
 };
-enum { CONFLICT_FIELDS = 13 };
+enum { CONFLICT_FIELDS = 14 };
 
 /* The name of bit `1 << i` as the contract spells the field. */
 const char *conflict_field_name(int i);

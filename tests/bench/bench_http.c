@@ -1,94 +1,160 @@
-/* Bets a second and latency over real HTTP against three nodes on this machine: wrk makes the load
- * (tests/bench/bets.lua), the nodes are real florinds in a folder of their own. Prints a table and
- * writes tests/bench/results/http.json.
+/* Bets a second and latency over real HTTP against three nodes on this machine: real florinds in a
+ * folder of their own, the load from one thread beside them (load.h). Prints a table and writes
+ * tests/bench/results/http.json, and a plot of throughput against latency beside it.
  *
- * usage: bench_http FLORIND [SECONDS] [PLAYERS] */
+ * "cpu" is what all three nodes together took of the processors for one bet or read: on a machine
+ * that others use, too, it says more than a rate does.
+ *
+ * usage: bench_http FLORIND [SECONDS [PLAYERS [FILTER [tls]]]]   FILTER: only loads whose name
+ * holds it; tls: links under TLS
+ */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/cluster/cluster.h"
+#include "tests/bench/load.h"
+#include "tests/bench/plot.h"
+#include "tests/cluster/secure.h"
 
-enum { NODES = 3 };
+enum { NODES = 3, IDLE_S = 5 };
 
-struct load {
+struct step {
     const char *name;
-    int connections;
-    int batch;
-    bool reads, stale;
+    struct load load;
+    double of_best; /* open loop: the rate as a part of the best of the closed ones before it */
 };
 
-static const struct load loads[] = {
-    {"bets, 1 connection", 1, 0, false, false},
-    {"bets, 16 connections", 16, 0, false, false},
-    {"bets, 64 connections", 64, 0, false, false},
-    {"bets, 256 connections", 256, 0, false, false},
-    {"batches of 1,024, 4 connections", 4, 1024, false, false},
-    {"batches of 1,024, 16 connections", 16, 1024, false, false},
-    {"balance reads, 64 connections", 64, 0, true, false},
-    {"stale balance reads, 64 connections", 64, 0, true, true},
+static const struct step steps[] = {
+    {"bets, 1 connection", {.connections = 1}, 0},
+    {"bets, 4 connections", {.connections = 4}, 0},
+    {"bets, 16 connections", {.connections = 16}, 0},
+    {"bets, 64 connections", {.connections = 64}, 0},
+    {"bets, 256 connections", {.connections = 256}, 0},
+    {"bets, open loop, half the best", {.connections = 384}, 0.5},
+    {"bets, open loop, three times the best", {.connections = 768}, 3},
+    {"batches of 1,024, JSON", {.connections = 16, .batch = 1024}, 0},
+    {"batches of 8,192, JSON", {.connections = 6, .batch = 8192}, 0},
+    {"batches of 1,024, msgpack", {.connections = 16, .batch = 1024, .msgpack = true}, 0},
+    {"batches of 8,192, msgpack", {.connections = 6, .batch = 8192, .msgpack = true}, 0},
+    {"balance reads", {.connections = 64, .work = LOAD_READS}, 0},
+    {"stale balance reads", {.connections = 64, .work = LOAD_STALE_READS}, 0},
 };
 
-static void set(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct usage {
+    double cpu_s;  /* user and system time of all nodes */
+    long anon_kib; /* their own memory; not the store's pages, which the kernel takes back */
+};
 
-static void set(const char *name, const char *format, ...)
+static void add_usage(struct usage *u, int pid)
 {
-    char text[512];
-    va_list args;
+    unsigned long user = 0, system = 0;
+    char path[64], line[256];
+    FILE *f;
 
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    setenv(name, text, 1);
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    f = fopen(path, "r");
+    if (f != NULL) {
+        if (fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                   &system) == 2) {
+            u->cpu_s += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+        }
+        fclose(f);
+    }
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    f = fopen(path, "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        long kib = 0;
+
+        if (sscanf(line, "RssAnon: %ld", &kib) == 1) {
+            u->anon_kib += kib;
+        }
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
 }
 
-static void run_load(struct cluster *c, const struct load *load, int seconds, int players,
-                     json_t *results)
+static struct usage usage_of(const struct cluster *c)
 {
-    int threads = load->connections < NODES ? 1 : NODES;
-    int connections = (load->connections + threads - 1) / threads * threads;
-    unsigned long long requests = 0, duration_us = 1, p50 = 0, p99 = 0, p999 = 0, max = 0, bad = 0;
-    char command[512];
-    char line[512];
-    FILE *wrk;
-    double rate;
+    struct usage u = {0, 0};
+    int i;
 
-    set("FLORIN_HOSTS", "127.0.0.1:%u,127.0.0.1:%u,127.0.0.1:%u", c->nodes[0].http_port,
-        c->nodes[1].http_port, c->nodes[2].http_port);
-    set("FLORIN_KEY", "%s", c->provider_key);
-    set("FLORIN_PLAYERS", "%d", players);
-    set("FLORIN_RUN", "%llx", (unsigned long long)test_now_us());
-    set("FLORIN_BATCH", "%d", load->batch);
-    set("FLORIN_READS", "%d", load->reads);
-    set("FLORIN_STALE", "%d", load->stale);
-    snprintf(command, sizeof command,
-             "wrk -t%d -c%d -d%ds --timeout 20s -s tests/bench/bets.lua http://127.0.0.1:%u",
-             threads, connections, seconds, c->nodes[0].http_port);
-    wrk = popen(command, "r");
-    if (wrk == NULL) {
-        cluster_die(c, "can't run wrk: %s", strerror(errno));
+    for (i = 0; i < c->n; i++) {
+        add_usage(&u, (int)c->nodes[i].pid);
     }
-    while (fgets(line, sizeof line, wrk) != NULL) {
-        sscanf(line, "RESULT %llu %llu %llu %llu %llu %llu %llu", &requests, &duration_us, &p50,
-               &p99, &p999, &max, &bad);
+    return u;
+}
+
+static void print_result(const struct step *step, const struct load_result *r, double rate,
+                         double cpu_us, long anon_kib)
+{
+    printf("%-38s %9.0f /s  %7.2f %7.2f %7.2f %7.2f  %7.1f us  %5ld MiB", step->name, rate,
+           (double)latencies_at(&r->ok, 0.5) / 1000, (double)latencies_at(&r->ok, 0.99) / 1000,
+           (double)latencies_at(&r->ok, 0.999) / 1000, (double)r->ok.max_us / 1000, cpu_us,
+           anon_kib / 1024);
+    if (r->overloaded > 0) {
+        printf("  %llu times 503 (%llu without Retry-After), p99 %.2f ms",
+               (unsigned long long)r->overloaded, (unsigned long long)r->without_wait,
+               (double)latencies_at(&r->refused, 0.99) / 1000);
     }
-    if (pclose(wrk) != 0 || requests == 0) {
-        cluster_die(c, "wrk gave nothing: %s", command);
+    if (r->failed > 0) {
+        printf("  %llu failed", (unsigned long long)r->failed);
     }
-    rate = (double)requests * (load->batch == 0 ? 1 : load->batch) * 1e6 / (double)duration_us;
-    printf("%-36s %10.0f /s   %8.2f %8.2f %8.2f %8.2f ms   %llu\n", load->name, rate,
-           (double)p50 / 1000, (double)p99 / 1000, (double)p999 / 1000, (double)max / 1000, bad);
+    printf("\n");
     fflush(stdout);
-    json_array_append_new(results,
-                          json_pack("{s:s, s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "load",
-                                    load->name, "connections", load->connections, "batch",
-                                    load->batch, "per_second", rate, "p50_us", (json_int_t)p50,
-                                    "p99_us", (json_int_t)p99, "p999_us", (json_int_t)p999,
-                                    "max_us", (json_int_t)max, "not_200", (json_int_t)bad));
+}
+
+/* What nodes take that have nothing to do. */
+static void measure_idle(struct cluster *c)
+{
+    double before, part;
+
+    sleep(1); /* the last of the seeding */
+    before = usage_of(c).cpu_s;
+    sleep(IDLE_S);
+    part = (usage_of(c).cpu_s - before) / (IDLE_S * NODES);
+    printf("idle: %.2f %% of a core for each node\n", 100 * part);
+}
+
+/* Runs one load; returns its rate. */
+static double run_step(struct cluster *c, const struct step *step, struct load load, double best,
+                       json_t *results)
+{
+    static struct load_result r;
+    uint16_t ports[NODES];
+    struct usage before = usage_of(c), after;
+    double rate, cpu_us;
+    int i;
+
+    for (i = 0; i < NODES; i++) {
+        ports[i] = c->nodes[i].http_port;
+    }
+    load.ports = ports;
+    load.n_ports = NODES;
+    load.key = c->provider_key;
+    load.rate_per_s = step->of_best * best;
+    if (load_run(&load, &r) != 0) {
+        cluster_die(c, "can't connect: %s", strerror(errno));
+    }
+    after = usage_of(c);
+    rate = (double)r.done / r.seconds;
+    cpu_us = r.done == 0 ? 0 : (after.cpu_s - before.cpu_s) * 1e6 / (double)r.done;
+    print_result(step, &r, rate, cpu_us, after.anon_kib);
+    json_array_append_new(
+        results,
+        json_pack("{s:s, s:b, s:i, s:i, s:f, s:f, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}",
+                  "load", step->name, "bets", load.work == LOAD_BETS, "connections",
+                  load.connections, "batch", load.batch, "offered_per_s", load.rate_per_s,
+                  "per_second", rate, "p50_us", (json_int_t)latencies_at(&r.ok, 0.5), "p99_us",
+                  (json_int_t)latencies_at(&r.ok, 0.99), "p999_us",
+                  (json_int_t)latencies_at(&r.ok, 0.999), "max_us", (json_int_t)r.ok.max_us,
+                  "cpu_us", cpu_us, "anon_kib", (json_int_t)after.anon_kib, "overloaded",
+                  (json_int_t)r.overloaded, "overloaded_p99_us",
+                  (json_int_t)latencies_at(&r.refused, 0.99), "failed", (json_int_t)r.failed));
+    return rate;
 }
 
 int main(int argc, char **argv)
@@ -96,27 +162,50 @@ int main(int argc, char **argv)
     static struct cluster cluster;
     int seconds = argc > 2 ? atoi(argv[2]) : 5;
     int players = argc > 3 ? atoi(argv[3]) : 1000;
+    const char *filter = argc > 4 ? argv[4] : "";
     json_t *results = json_array();
+    double best = 0;
     size_t i;
 
     if (argc < 2 || seconds < 1 || players < 1) {
-        fprintf(stderr, "usage: bench_http FLORIND [SECONDS] [PLAYERS]\n");
+        fprintf(stderr, "usage: bench_http FLORIND [SECONDS [PLAYERS [FILTER [tls]]]]\n");
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    cluster.config = ""; /* everything as by default */
     cluster_make(&cluster, argv[1], NODES);
+    if (argc > 5 && strcmp(argv[5], "tls") == 0) {
+        cluster_secure(&cluster);
+    }
     cluster_start_all(&cluster);
     cluster_wait_ready(&cluster);
     cluster_seed(&cluster, players, "1000000");
+    if (*filter == '\0') {
+        measure_idle(&cluster);
+    }
     printf("three nodes and the load on this machine, %d s each, %d players\n", seconds, players);
-    printf("%-36s %13s   %8s %8s %8s %8s      %s\n", "", "", "p50", "p99", "p99.9", "max",
-           "not 200");
-    for (i = 0; i < sizeof loads / sizeof loads[0]; i++) {
-        run_load(&cluster, &loads[i], seconds, players, results);
+    printf("%-38s %12s  %7s %7s %7s %7s ms  %7s  %9s\n", "", "", "p50", "p99", "p99.9", "max",
+           "cpu", "memory");
+    for (i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct load load = steps[i].load;
+        double rate;
+
+        if (strstr(steps[i].name, filter) == NULL || (steps[i].of_best > 0 && best == 0)) {
+            continue;
+        }
+        load.seconds = (unsigned)seconds;
+        load.players = (unsigned)players;
+        rate = run_step(&cluster, &steps[i], load, best, results);
+        if (load.batch == 0 && load.work == LOAD_BETS && rate > best && steps[i].of_best == 0) {
+            best = rate;
+        }
     }
     mkdir("tests/bench/results", 0755);
     json_dump_file(results, "tests/bench/results/http.json",
                    JSON_INDENT(1) | JSON_REAL_PRECISION(8));
+    if (*filter == '\0') {
+        plot_write(results, "tests/bench/results/http.svg");
+    }
     json_decref(results);
     cluster_destroy(&cluster, false);
     return 0;

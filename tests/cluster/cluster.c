@@ -15,7 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READY_LIMIT_S = 60, LOOK_US = 20000 };
+#define CLUSTER_ID "test"
+
+enum { READY_LIMIT_S = 60, LOOK_US = 20000, PEER_PORT = 7001, HTTP_PORT = 8081 };
 
 uint64_t test_now_us(void)
 {
@@ -67,31 +69,32 @@ static void write_file(struct cluster *c, const char *name, mode_t mode, const c
     }
 }
 
-static void write_config(struct cluster *c, int i)
+static void write_config(struct cluster *c, int i, const char *cluster_id)
 {
     char text[4096];
     char name[32];
     size_t len;
     int j;
 
-    len =
-        (size_t)snprintf(text, sizeof text,
-                         "cluster_id = test\nnode_id = %d\ndata_dir = node%d\n"
-                         "cluster_secret_file = cluster.secret\noperator_key_file = operator.key\n"
-                         "peer_listen = 127.0.0.1:%u\nhttp_listen = 127.0.0.1:%u\n"
-                         "http_threads = 160\nsegment_bytes = 4MiB\n%s",
-                         i + 1, i + 1, c->nodes[i].peer_port, c->nodes[i].http_port,
-                         c->config == NULL ? "checkpoint_interval = 1s\n" : c->config);
-    for (j = 0; j < c->n; j++) {
-        len += (size_t)snprintf(text + len, sizeof text - len, "member = %d 127.0.0.1:%u\n", j + 1,
-                                c->nodes[j].peer_port);
+    len = (size_t)snprintf(
+        text, sizeof text,
+        "cluster_id = %s\nnode_id = %d\ndata_dir = node%d\n"
+        "cluster_secret_file = cluster.secret\noperator_key_file = operator.key\n"
+        "peer_listen = %s:%u\nhttp_listen = %s:%u\n"
+        "%s",
+        cluster_id, i + 1, i + 1, c->nodes[i].host, c->nodes[i].peer_port, c->nodes[i].host,
+        c->nodes[i].http_port,
+        c->config == NULL ? CLUSTER_CONFIG "checkpoint_interval = 1s\n" : c->config);
+    for (j = 0; j < c->n_first; j++) {
+        len += (size_t)snprintf(text + len, sizeof text - len, "member = %d %s:%u\n", j + 1,
+                                c->nodes[j].host, c->nodes[j].peer_port);
     }
     snprintf(name, sizeof name, "node%d.conf", i + 1);
     write_file(c, name, 0644, text);
 }
 
 /* Runs florind in the cluster's folder; its log goes to nodeN.log. */
-static pid_t spawn(struct cluster *c, int i, const char *extra)
+static pid_t spawn(struct cluster *c, int i, const char *extra, const char *more)
 {
     char config[512];
     char log[512];
@@ -105,24 +108,66 @@ static pid_t spawn(struct cluster *c, int i, const char *extra)
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves nobody behind */
         dup2(fd, STDERR_FILENO);
         dup2(fd, STDOUT_FILENO);
-        execl(c->florind, "florind", "--config", config, extra, (char *)NULL);
+        if (c->before_run != NULL) {
+            c->before_run(c->context, i);
+        }
+        execl(c->florind, "florind", "--config", config, extra, more, (char *)NULL);
         _exit(127);
     }
     return pid;
 }
 
-void cluster_make(struct cluster *c, const char *florind, int n)
+/* Ports for the nodes from this one on, if they have no address of their own. */
+static void choose_ports(struct cluster *c, int first)
+{
+    int fds[2 * CLUSTER_NODES_MAX];
+    int n = 0;
+    int i;
+
+    for (i = first; i < c->n; i++) {
+        struct cluster_node *node = &c->nodes[i];
+        if (node->host[0] == '\0') {
+            snprintf(node->host, sizeof node->host, "127.0.0.1");
+            node->http_port = free_port(c, &fds[n++]);
+            node->peer_port = free_port(c, &fds[n++]);
+        } else {
+            node->http_port = HTTP_PORT;
+            node->peer_port = PEER_PORT;
+        }
+    }
+    while (n > 0) {
+        close(fds[--n]);
+    }
+}
+
+static void make_folder(struct cluster *c)
 {
     const char *tmp = getenv("TMPDIR");
-    int fds[2 * CLUSTER_NODES_MAX];
+
+    snprintf(c->folder, sizeof c->folder, "%s/florin-cluster-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+    if (mkdtemp(c->folder) == NULL) {
+        cluster_die(c, "no folder: %s", strerror(errno));
+    }
+}
+
+static void format(struct cluster *c, int i, const char *join)
+{
     int status;
+
+    if (waitpid(spawn(c, i, "--format", join), &status, 0) < 0 || status != 0) {
+        cluster_die(c, "florind --format of node %d failed", i + 1);
+    }
+}
+
+void cluster_make(struct cluster *c, const char *florind, int n)
+{
     int i;
 
     c->florind = florind;
     c->n = n;
-    snprintf(c->folder, sizeof c->folder, "%s/florin-cluster-XXXXXX", tmp == NULL ? "/tmp" : tmp);
-    if (mkdtemp(c->folder) == NULL) {
-        cluster_die(c, "no folder: %s", strerror(errno));
+    c->n_first = n;
+    if (c->folder[0] == '\0') {
+        make_folder(c);
     }
     snprintf(c->operator_key, sizeof c->operator_key, "op.operator-secret-for-tests");
     snprintf(c->platform_key, sizeof c->platform_key, "pf.platform-secret-for-tests");
@@ -130,24 +175,30 @@ void cluster_make(struct cluster *c, const char *florind, int n)
     write_file(c, "cluster.secret", 0600,
                "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
     write_file(c, "operator.key", 0600, c->operator_key);
+    choose_ports(c, 0);
     for (i = 0; i < n; i++) {
-        c->nodes[i].http_port = free_port(c, &fds[2 * i]);
-        c->nodes[i].peer_port = free_port(c, &fds[2 * i + 1]);
+        write_config(c, i, CLUSTER_ID);
+        format(c, i, NULL);
     }
-    for (i = 0; i < n; i++) {
-        write_config(c, i);
-        if (waitpid(spawn(c, i, "--format"), &status, 0) < 0 || status != 0) {
-            cluster_die(c, "florind --format of node %d failed", i + 1);
-        }
+}
+
+int cluster_add_node(struct cluster *c, const char *cluster_id)
+{
+    int i = c->n;
+
+    if (i == CLUSTER_NODES_MAX) {
+        cluster_die(c, "no room for one more node");
     }
-    for (i = 0; i < 2 * n; i++) {
-        close(fds[i]);
-    }
+    c->n++;
+    choose_ports(c, i);
+    write_config(c, i, cluster_id == NULL ? CLUSTER_ID : cluster_id);
+    format(c, i, "--join");
+    return i;
 }
 
 void cluster_start(struct cluster *c, int i)
 {
-    c->nodes[i].pid = spawn(c, i, NULL);
+    c->nodes[i].pid = spawn(c, i, NULL, NULL);
 }
 
 void cluster_start_all(struct cluster *c)
@@ -177,10 +228,58 @@ int cluster_reap(struct cluster *c, int i)
     return status;
 }
 
+int cluster_wait_end(struct cluster *c, int i)
+{
+    uint64_t limit = test_now_us() + (uint64_t)READY_LIMIT_S * 1000000;
+    int status = 0;
+
+    while (waitpid(c->nodes[i].pid, &status, WNOHANG) == 0) {
+        if (test_now_us() > limit) {
+            cluster_die(c, "node %d has not ended by itself", i + 1);
+        }
+        usleep(LOOK_US);
+    }
+    c->nodes[i].pid = 0;
+    return status;
+}
+
+static bool file_says(const struct cluster *c, const char *name, const char *text)
+{
+    char line[2048];
+    char path[512];
+    bool found = false;
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", c->folder, name);
+    file = fopen(path, "r");
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+        found = strstr(line, text) != NULL;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return found;
+}
+
+bool cluster_log_says(struct cluster *c, int i, const char *text)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "node%d.log", i + 1);
+    return file_says(c, name, text);
+}
+
+void cluster_log_must_say(struct cluster *c, int i, const char *text)
+{
+    if (!cluster_log_says(c, i, text)) {
+        cluster_die(c, "node %d's log does not say: %s", i + 1, text);
+    }
+}
+
 void cluster_url(const struct cluster *c, int i, char url[static URL_MAX], const char *format, ...)
 {
     va_list args;
-    int len = snprintf(url, URL_MAX, "http://127.0.0.1:%u", c->nodes[i].http_port);
+    int len = snprintf(url, URL_MAX, "http://%s:%u", c->nodes[i].host, c->nodes[i].http_port);
 
     va_start(args, format);
     vsnprintf(url + len, (size_t)(URL_MAX - len), format, args);
@@ -284,10 +383,12 @@ void cluster_seed(struct cluster *c, int players, const char *amount)
     must_key(c, &http, c->platform_key, "casino", "platform");
     for (i = 0; i < players; i++) {
         must(c, &http, "/v1/players", c->platform_key, "{\"id\":\"p%d\"}", i);
-        must(c, &http, "/v1/deposits", c->platform_key,
-             "{\"id\":\"seed-%d\",\"player\":\"p%d\",\"currency\":\"EUR\",\"amount\":\"%s\","
-             "\"gateway\":\"bank\"}",
-             i, i, amount);
+        if (amount != NULL) {
+            must(c, &http, "/v1/deposits", c->platform_key,
+                 "{\"id\":\"seed-%d\",\"player\":\"p%d\",\"currency\":\"EUR\",\"amount\":\"%s\","
+                 "\"gateway\":\"bank\"}",
+                 i, i, amount);
+        }
     }
     http_release(&http);
 }
@@ -307,4 +408,69 @@ void cluster_destroy(struct cluster *c, bool keep)
             fprintf(stderr, "can't remove %s\n", c->folder);
         }
     }
+}
+
+/* --- florinctl --- */
+
+pid_t cluster_ctl_start(struct cluster *c, const char *key, const char *const *words)
+{
+    char endpoints[CLUSTER_NODES_MAX * URL_MAX] = "";
+    char path[512];
+    char url[URL_MAX];
+    size_t len = 0;
+    pid_t pid;
+    int i;
+
+    for (i = 0; i < c->n; i++) {
+        if (c->nodes[i].pid != 0) {
+            cluster_url(c, i, url, "%s", "");
+            len += (size_t)snprintf(endpoints + len, sizeof endpoints - len, "%s%s",
+                                    len == 0 ? "" : ",", url);
+        }
+    }
+    snprintf(path, sizeof path, "%s/ctl.out", c->folder);
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        const char *argv[20] = {"florinctl"};
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+
+        for (i = 0; words[i] != NULL && i < 18; i++) {
+            argv[i + 1] = words[i];
+        }
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(fd, STDERR_FILENO);
+        dup2(fd, STDOUT_FILENO);
+        setenv("FLORIN_ENDPOINTS", endpoints, 1);
+        setenv("FLORIN_KEY", key, 1);
+        execv(c->florinctl, (char *const *)argv);
+        _exit(127);
+    }
+    return pid;
+}
+
+int cluster_ctl_wait(struct cluster *c, pid_t pid)
+{
+    char line[512];
+    char path[512];
+    int status;
+    FILE *out;
+
+    if (waitpid(pid, &status, 0) < 0) {
+        cluster_die(c, "florinctl was not started");
+    }
+    snprintf(path, sizeof path, "%s/ctl.out", c->folder);
+    out = fopen(path, "r");
+    while (out != NULL && fgets(line, sizeof line, out) != NULL) {
+        printf("    %s", line);
+    }
+    if (out != NULL) {
+        fclose(out);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool cluster_ctl_says(struct cluster *c, const char *text)
+{
+    return file_says(c, "ctl.out", text);
 }

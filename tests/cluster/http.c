@@ -39,6 +39,7 @@ static size_t take_header(char *data, size_t size, size_t n, void *context)
 void http_init(struct http *h)
 {
     memset(h, 0, sizeof *h);
+    h->timeout_ms = CALL_TIMEOUT_MS;
     h->curl = curl_easy_init();
     if (h->curl == NULL) {
         abort();
@@ -84,7 +85,7 @@ long http_call(struct http *h, const char *method, const char *url, const char *
     curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, h);
     curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, h);
-    curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)CALL_TIMEOUT_MS);
+    curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, h->timeout_ms);
     curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(h->curl, CURLOPT_TCP_NODELAY, 1L);
@@ -92,7 +93,8 @@ long http_call(struct http *h, const char *method, const char *url, const char *
     if (body != NULL) {
         curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, body);
     }
-    if (curl_easy_perform(h->curl) == CURLE_OK) {
+    h->error = curl_easy_perform(h->curl);
+    if (h->error == CURLE_OK) {
         curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
     }
     curl_slist_free_all(headers);

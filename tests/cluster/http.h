@@ -11,6 +11,8 @@ struct http {
     struct curl_slist *headers;
     char *body;
     size_t len, cap;
+    long timeout_ms;  /* for a whole call */
+    CURLcode error;   /* of the last call */
     uint64_t applied; /* Florin-Applied of the last answer */
     char content_type[64];
 };

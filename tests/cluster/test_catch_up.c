@@ -9,23 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/cluster/cluster.h"
+#include "tests/cluster/look.h"
 
 enum { NODES = 3, AWAY = 2, BETS = 1000, LIMIT_S = 60 };
-
-static long status_number(struct cluster *c, struct http *http, int i, const char *field)
-{
-    json_t *json = NULL;
-    char url[URL_MAX];
-    long value = -1;
-
-    cluster_url(c, i, url, "/v1/cluster");
-    if (http_call(http, "GET", url, c->operator_key, NULL, &json) == 200) {
-        value = (long)json_integer_value(json_object_get(json, field));
-    }
-    json_decref(json);
-    return value;
-}
 
 static void place_bets(struct cluster *c, struct http *http, int node, int from, int count)
 {
@@ -44,86 +30,28 @@ static void place_bets(struct cluster *c, struct http *http, int node, int from,
 }
 
 /* Until the others have cut their log behind where the absent node stopped. */
-static void wait_cut(struct cluster *c, struct http *http, long stopped_at)
+static void wait_cut(struct cluster *c, long stopped_at)
 {
-    uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
-
-    while (status_number(c, http, 0, "first_index") <= stopped_at ||
-           status_number(c, http, 1, "first_index") <= stopped_at) {
-        if (test_now_us() > limit) {
-            cluster_die(c, "the log was not cut behind %ld", stopped_at);
-        }
-        usleep(20000);
-    }
+    look_wait(c, 0, "first_index", stopped_at + 1);
+    look_wait(c, 1, "first_index", stopped_at + 1);
 }
 
 /* A read takes a place in the log and changes nothing: reads alone must get it cut, too. */
 static void read_until_cut(struct cluster *c, struct http *http)
 {
     uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
-    long last = status_number(c, http, 0, "last_index");
+    long last = look_number(c, 0, "last_index");
     char url[URL_MAX];
 
-    while (status_number(c, http, 0, "checkpoint_index") < last) { /* what was changed before */
-        if (test_now_us() > limit) {
-            cluster_die(c, "no checkpoint holds %ld", last);
-        }
-        usleep(20000);
-    }
+    look_wait(c, 0, "checkpoint_index", last); /* what was changed before */
     cluster_url(c, 0, url, "/v1/players/p0/balances");
-    while (status_number(c, http, 0, "first_index") <= last) {
+    while (look_number(c, 0, "first_index") <= last) {
         if (http_call(http, "GET", url, c->provider_key, NULL, NULL) != 200) {
             cluster_die(c, "a read: %s", http->len > 0 ? http->body : "no answer");
         }
         if (test_now_us() > limit) {
             cluster_die(c, "the log was not cut behind %ld while there were only reads", last);
         }
-    }
-}
-
-static void wait_equal(struct cluster *c, struct http *http, long seq)
-{
-    uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
-
-    while (status_number(c, http, AWAY, "applied_seq") < seq) {
-        if (test_now_us() > limit) {
-            cluster_die(c, "the node did not catch up with seq %ld", seq);
-        }
-        usleep(20000);
-    }
-}
-
-static void compare_heads(struct cluster *c, struct http *http, long seq)
-{
-    char hashes[NODES][80];
-    char url[URL_MAX];
-    int i;
-
-    for (i = 0; i < NODES; i++) {
-        json_t *json = NULL;
-        json_t *entry;
-        cluster_url(c, i, url, "/v1/ledger?from=%ld&limit=1&consistency=stale", seq);
-        http_call(http, "GET", url, c->platform_key, NULL, &json);
-        entry = json_array_get(json_object_get(json, "entries"), 0);
-        if (entry == NULL) {
-            cluster_die(c, "node %d has no entry %ld", i + 1, seq);
-        }
-        snprintf(hashes[i], sizeof hashes[i], "%s",
-                 json_string_value(json_object_get(entry, "hash")));
-        json_decref(json);
-        if (strcmp(hashes[0], hashes[i]) != 0) {
-            cluster_die(c, "node %d has another hash at seq %ld", i + 1, seq);
-        }
-    }
-}
-
-static void log_must_say(struct cluster *c, int i, const char *text)
-{
-    char command[512];
-
-    snprintf(command, sizeof command, "grep -q '%s' '%s/node%d.log'", text, c->folder, i + 1);
-    if (system(command) != 0) {
-        cluster_die(c, "node %d's log does not say: %s", i + 1, text);
     }
 }
 
@@ -156,26 +84,26 @@ int main(int argc, char **argv)
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     http_init(&http);
-    cluster.config = "checkpoint_interval = 200ms\nraft_trailing = 50\n";
+    cluster.config = CLUSTER_CONFIG "checkpoint_interval = 200ms\nraft_trailing = 50\n";
     cluster_make(&cluster, argv[1], NODES);
     cluster_start_all(&cluster);
     cluster_wait_ready(&cluster);
     cluster_seed(&cluster, 1, "1000000");
     read_until_cut(&cluster, &http);
 
-    stopped_at = status_number(&cluster, &http, AWAY, "last_index");
+    stopped_at = look_number(&cluster, AWAY, "last_index");
     cluster_signal(&cluster, AWAY, SIGKILL);
     cluster_reap(&cluster, AWAY);
     place_bets(&cluster, &http, 0, 0, BETS);
-    wait_cut(&cluster, &http, stopped_at);
+    wait_cut(&cluster, stopped_at);
 
     cluster_start(&cluster, AWAY);
     cluster_wait_ready(&cluster);
     place_bets(&cluster, &http, AWAY, BETS, 10);
-    seq = status_number(&cluster, &http, 0, "applied_seq");
-    wait_equal(&cluster, &http, seq);
-    log_must_say(&cluster, AWAY, "installed the fetched state");
-    compare_heads(&cluster, &http, seq);
+    seq = look_number(&cluster, 0, "applied_seq");
+    look_wait(&cluster, AWAY, "applied_seq", seq);
+    cluster_log_must_say(&cluster, AWAY, "installed the fetched state");
+    look_equal(&cluster, (1u << NODES) - 1, seq);
 
     make_leader(&cluster, &http);
     place_bets(&cluster, &http, 0, BETS + 10, 10);
@@ -186,9 +114,9 @@ int main(int argc, char **argv)
     cluster_start(&cluster, AWAY);
     cluster_wait_ready(&cluster);
     place_bets(&cluster, &http, AWAY, BETS + 20, 10);
-    seq = status_number(&cluster, &http, 0, "applied_seq");
-    wait_equal(&cluster, &http, seq);
-    compare_heads(&cluster, &http, seq);
+    seq = look_number(&cluster, 0, "applied_seq");
+    look_wait(&cluster, AWAY, "applied_seq", seq);
+    look_equal(&cluster, (1u << NODES) - 1, seq);
 
     http_release(&http);
     cluster_destroy(&cluster, false);

@@ -1,9 +1,10 @@
-/* Fuzzes what one node forwards to another, and what comes back. The first byte chooses which.
- * Built for libFuzzer. */
+/* Fuzzes what one node forwards to another, what comes back, and the members that nodes tell each
+ * other. The first byte chooses which. Built for libFuzzer. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "consensus/forward.h"
+#include "consensus/roster.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,6 +38,22 @@ static void look_at(const struct forward *f)
     must(!c.failed && n == f->n_commands);
 }
 
+/* News that are taken give the same bytes again. */
+static void take_news(const uint8_t *data, size_t size)
+{
+    struct roster_news news;
+    struct fault fault;
+    struct bytes again;
+
+    if (roster_news_decode((struct slice){(const char *)data, size}, &news, &fault) != 0) {
+        return;
+    }
+    bytes_init(&again);
+    roster_news_encode(&news, &again);
+    must(again.len == size && memcmp(again.base, data, size) == 0);
+    bytes_release(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     bool results = size > 0 && (data[0] & 1) != 0;
@@ -47,6 +64,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t count;
 
     if (size == 0) {
+        return 0;
+    }
+    if (data[0] == 2) {
+        take_news(data + 1, size - 1);
         return 0;
     }
     data++;

@@ -8,7 +8,7 @@
 
 #include <sodium.h>
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 #include "consensus/frame.h"
 #include "consensus/handshake.h"
 

@@ -58,7 +58,18 @@ static void first_answer(struct model *m, const struct m_transaction *t, uint64_
 void model_again(struct model *m, const struct m_transaction *t, const struct command *c,
                  struct outcome *o)
 {
-    o->conflicts = differences(c, &m->records[t->seq - 1]);
+    const struct record *r = &m->records[t->seq - 1];
+
+    o->conflicts = differences(c, r);
+    if (c->type == COMMAND_WITHDRAW && r->type == COMMAND_WITHDRAW &&
+        r->verdict == VERDICT_APPLIED) {
+        uint64_t expires_s = c->expires_s == 0 ? HOLD_EXPIRES_S_DEFAULT : c->expires_s;
+        const struct m_hold *h = model_hold(m, r->principal, r->player, r->id);
+
+        if (h->expires_at_ms - r->at_ms != 1000 * expires_s) {
+            o->conflicts |= CONFLICT_EXPIRES_S;
+        }
+    }
     if (o->conflicts != 0) {
         o->verdict = VERDICT_IDEMPOTENCY_CONFLICT;
     } else {

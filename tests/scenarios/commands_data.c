@@ -100,22 +100,27 @@ bool run_policy(struct run *r, struct words *w, struct command *c)
     }
     c->type = COMMAND_PRINCIPAL_UPDATE;
     c->name = slice_of(w->word[2]);
+    if (w->n_command % 2 == 0) {
+        return run_fail(r, "'%s' says nothing of how", w->word[w->n_command - 1]);
+    }
     for (at = 3; at + 1 < w->n_command; at += 2) {
         const char *name = w->word[at], *value = w->word[at + 1];
         char *text = w->text + (value - w->text);
+        bool known = true;
 
         if (strcmp(name, "shortfall") == 0) {
             c->sets |= SET_SHORTFALL;
-            shortfall_parse(slice_of(value), &c->shortfall);
+            known = shortfall_parse(slice_of(value), &c->shortfall) == 0;
         } else if (strcmp(name, "ids") == 0) {
             c->sets |= SET_IDS_SCOPE;
-            ids_scope_parse(slice_of(value), &c->ids_scope);
+            known = ids_scope_parse(slice_of(value), &c->ids_scope) == 0;
         } else if (strcmp(name, "rate") == 0) {
             c->sets |= SET_RATE;
             c->rate_per_s = (uint32_t)strtoul(value, NULL, 10);
         } else if (strcmp(name, "disabled") == 0) {
             c->sets |= SET_DISABLED;
             c->disabled = strcmp(value, "yes") == 0;
+            known = c->disabled || strcmp(value, "no") == 0;
         } else if (strcmp(name, "currencies") == 0) {
             c->sets |= SET_CURRENCIES;
             c->n_currencies = split(text, c->currencies, CURRENCIES_PER_PLAYER);
@@ -124,6 +129,9 @@ bool run_policy(struct run *r, struct words *w, struct command *c)
             c->n_ip_allow = split(text, c->ip_allow, IP_ALLOW_MAX);
         } else {
             return run_fail(r, "don't know the word '%s'", name);
+        }
+        if (!known) {
+            return run_fail(r, "no %s is called '%s'", name, value);
         }
     }
     return true;

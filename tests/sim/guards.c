@@ -7,9 +7,6 @@
 #include "consensus/message.h"
 #include "tests/sim/rig.h"
 
-/* A script gives NULL, or what went wrong. */
-typedef const char *script(enum mutant mutant);
-
 /* ---- scripts of one node ---- */
 
 /* The core lets its commit index fall to the end of a delayed message. */
@@ -425,10 +422,7 @@ static const char *pre_votes_end(enum mutant mutant)
 
 int guards_run(enum mutant mutant)
 {
-    static const struct {
-        const char *name;
-        script *play;
-    } scripts[] = {
+    static const struct guard scripts[] = {
         {"commit_never_goes_back", commit_never_goes_back},
         {"applicable_only_when_durable", applicable_only_when_durable},
         {"applicable_only_when_committed", applicable_only_when_committed},
@@ -444,15 +438,17 @@ int guards_run(enum mutant mutant)
         {"late_refusals_are_not_believed", late_refusals_are_not_believed},
         {"elections_end_on_slow_days", elections_end_on_slow_days},
     };
+    size_t n = sizeof scripts / sizeof scripts[0];
     int failed = 0;
     size_t i;
 
-    for (i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
-        const char *wrong = scripts[i].play(mutant);
-        printf("guard %s %s%s\n", scripts[i].name,
+    for (i = 0; i < n + n_guards_member; i++) {
+        const struct guard *g = i < n ? &scripts[i] : &guards_member[i - n];
+        const char *wrong = g->play(mutant);
+        printf("guard %s %s%s\n", g->name,
                wrong == NULL ? "ok" : "FAILED: ", wrong == NULL ? "" : wrong);
         failed += wrong != NULL;
     }
-    printf("%zu passed, %d failed\n", sizeof scripts / sizeof scripts[0] - (size_t)failed, failed);
+    printf("%zu passed, %d failed\n", n + n_guards_member - (size_t)failed, failed);
     return failed;
 }

@@ -32,7 +32,9 @@ static bool send_frame(void *impl, uint64_t peer, enum frame_kind kind, struct s
     struct rig *rig = impl;
     struct rig_frame *to = &rig->sent[rig->n_sent];
 
-    (void)kind;
+    if (kind != FRAME_RAFT) {
+        return true; /* who the members are: the scripts are about Raft */
+    }
     assert(rig->n_sent < RIG_FRAMES_MAX);
     rig->n_sent++;
     to->peer = peer;

@@ -72,6 +72,7 @@ struct profile {
     unsigned faults;           /* bits of enum fault_kind that may happen */
     bool chaos;                /* Raft frames are lost, doubled and reordered one by one */
     unsigned refuse_per_mille; /* a send finds its queue full */
+    bool members;              /* an operator changes the members all the while */
 };
 
 struct world_options {
@@ -92,7 +93,9 @@ struct world {
     uint64_t events_run;
     uint64_t hash; /* over everything that happened */
 
-    struct node *nodes; /* profile.n_nodes of them; ids are 1, 2, 3 ... */
+    struct node *nodes; /* room for SIM_NODES_MAX; ids are 1, 2, 3 ... */
+    unsigned n_nodes;   /* made so far: profile.n_nodes at first, then those that are to join */
+    struct operator* operator;
     struct net *net;
     struct clients *clients;
     struct check *check;

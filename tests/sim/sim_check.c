@@ -1,5 +1,6 @@
 #include "tests/sim/sim_check.h"
 
+#include <raft.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,6 +21,7 @@ void check_free(struct check *c)
     free(c->indexes);
     free(c->ledger);
     free(c->leaders);
+    free(c->members);
     free(c);
 }
 
@@ -112,6 +114,67 @@ static void compare(struct world *w, struct node *n, uint64_t index, const struc
     }
 }
 
+/* ---- members ---- */
+
+bool check_is_member(const struct check *c, uint64_t id)
+{
+    return c->n_members > 0 && c->members[c->n_members - 1].role[id] != SIM_ABSENT;
+}
+
+static void read_members(const struct log_entry *e, struct member_fact *fact)
+{
+    struct raft_buffer buffer = {(void *)(uintptr_t)e->data, e->len};
+    struct raft_configuration configuration;
+    unsigned i;
+
+    memset(fact, 0, sizeof *fact);
+    raft_configuration_init(&configuration);
+    if (raft_configuration_decode(&buffer, &configuration) != 0) {
+        abort();
+    }
+    for (i = 0; i < configuration.n; i++) {
+        const struct raft_server *s = &configuration.servers[i];
+        fact->role[s->id] = s->role == RAFT_VOTER ? SIM_VOTER : SIM_STANDBY;
+    }
+    raft_configuration_close(&configuration);
+}
+
+static bool was_member(const struct check *c, unsigned id)
+{
+    uint64_t i;
+
+    for (i = 0; i < c->n_members; i++) {
+        if (c->members[i].role[id] != SIM_ABSENT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_members(struct world *w, const struct log_entry *e)
+{
+    struct check *c = w->check;
+    struct member_fact fact;
+    unsigned changed = 0;
+    unsigned id;
+
+    read_members(e, &fact);
+    for (id = 1; id <= SIM_NODES_MAX && c->n_members > 0; id++) {
+        uint8_t before = c->members[c->n_members - 1].role[id];
+        changed += fact.role[id] != before;
+        if (before == SIM_ABSENT && fact.role[id] != SIM_ABSENT && was_member(c, id)) {
+            world_fail(w, "node %u is a member for the second time", id);
+        }
+    }
+    if (changed > 1) {
+        world_fail(w, "%u members change at a time, at index %llu", changed,
+                   (unsigned long long)e->index);
+    }
+    c->members = grown(c->members, c->n_members, &c->cap_members, sizeof *c->members);
+    c->members[c->n_members++] = fact;
+    w->hash = mix_bytes(w->hash, &fact, sizeof fact);
+}
+
 void check_entry(struct world *w, struct node *n, uint64_t index)
 {
     struct check *c = w->check;
@@ -139,6 +202,9 @@ void check_entry(struct world *w, struct node *n, uint64_t index)
     }
     c->indexes = grown(c->indexes, c->n_indexes, &c->cap_indexes, sizeof *c->indexes);
     c->indexes[c->n_indexes++] = fact;
+    if (e.type == LOG_CHANGE) {
+        add_members(w, &e);
+    }
 }
 
 /* ---- leaders ---- */
@@ -210,8 +276,16 @@ bool check_settled(const struct world *w)
     bool leader = false;
     unsigned i;
 
-    for (i = 0; i < w->profile.n_nodes; i++) {
+    for (i = 0; i < w->n_nodes; i++) {
         const struct node *n = &w->nodes[i];
+        if (!check_is_member(c, n->id)) {
+            /* It is to be told, unless it never heard of anybody: then nobody knows it. */
+            if (!n->retired && was_member(c, (unsigned)n->id) &&
+                (!n->up || log_last_index(n->log) > 0)) {
+                return false;
+            }
+            continue;
+        }
         if (!node_awake(n) || n->stopping || n->fetching || n->checkpoint != CHECKPOINT_NONE ||
             replica_applied_index(n->replica) != c->n_indexes ||
             machine_applied_index(n->machine) != c->n_indexes) {
@@ -222,28 +296,69 @@ bool check_settled(const struct world *w)
     return leader && clients_quiet(w);
 }
 
+void check_say(struct world *w)
+{
+    struct cluster_status s;
+    char members[256];
+    unsigned i, m;
+    int len;
+
+    world_say(w, "applied by anybody: %llu; clients %s", (unsigned long long)w->check->n_indexes,
+              clients_quiet(w) ? "quiet" : "busy");
+    for (i = 0; i < w->n_nodes; i++) {
+        if (!w->nodes[i].up || w->nodes[i].replica == NULL) {
+            world_say(w, "node %u is down%s", i + 1, w->nodes[i].retired ? " for good" : "");
+            continue;
+        }
+        replica_status(w->nodes[i].replica, &s);
+        len = 0;
+        members[0] = '\0';
+        for (m = 0; m < s.n_members; m++) {
+            len += snprintf(
+                members + len, sizeof members - (size_t)len, " %u%s%s%s", (unsigned)s.members[m].id,
+                s.members[m].role == MEMBER_VOTER ? "v" : "s", s.members[m].connected ? "" : "-",
+                s.members[m].id == s.leader_id ? "*" : "");
+        }
+        world_say(w,
+                  "node %u: %s term %llu, log %llu to %llu, snapshot %llu, commit %llu, applied "
+                  "%llu; as of %llu:%s%s%s",
+                  i + 1, s.state, (unsigned long long)s.term, (unsigned long long)s.first_index,
+                  (unsigned long long)s.last_index,
+                  (unsigned long long)driver_snapshot_index(replica_driver(w->nodes[i].replica)),
+                  (unsigned long long)s.commit_index, (unsigned long long)s.applied_index,
+                  (unsigned long long)(s.change_index != 0 ? s.change_index : s.members_index),
+                  members, w->nodes[i].fetching ? ", fetching" : "",
+                  w->nodes[i].checkpoint != CHECKPOINT_NONE ? ", checkpoint" : "");
+    }
+}
+
 void check_end(struct world *w)
 {
-    uint8_t first[HASH_BYTES];
+    uint8_t first[HASH_BYTES] = {0};
+    bool any = false;
     uint8_t digest[HASH_BYTES];
     struct fault fault;
     unsigned i;
 
-    for (i = 0; i < w->profile.n_nodes; i++) {
+    for (i = 0; i < w->n_nodes; i++) {
         struct machine *m = w->nodes[i].machine;
+        if (!check_is_member(w->check, i + 1)) {
+            continue;
+        }
         if (machine_sequence(m) != w->check->n_ledger) {
             world_fail(w, "node %u ends at seq %llu, the ledger at %llu", i + 1,
                        (unsigned long long)machine_sequence(m),
                        (unsigned long long)w->check->n_ledger);
         }
-        if (machine_digest(m, digest, &fault) != 0 || (i == 0 && machine_audit(m, &fault) != 0)) {
+        if (machine_digest(m, digest, &fault) != 0 || (!any && machine_audit(m, &fault) != 0)) {
             world_fail(w, "node %u at the end: %s", i + 1, fault.text);
             return;
         }
-        if (i == 0) {
+        if (!any) {
             memcpy(first, digest, HASH_BYTES);
+            any = true;
         } else if (memcmp(first, digest, HASH_BYTES) != 0) {
-            world_fail(w, "nodes 1 and %u end in different states", i + 1);
+            world_fail(w, "node %u ends in another state than the first", i + 1);
         }
     }
     w->hash = mix_bytes(w->hash, first, HASH_BYTES);

@@ -5,6 +5,8 @@
  * - no term has two leaders;
  * - what was acknowledged is in the ledger, once, with the outcome that was told, for ever;
  * - what was said to be certainly not applied is not there;
+ * - the members change by one member or one role at a time, and no id is used twice; what an
+ *   operator was told to be done was done;
  * - a linearizable read shows the ledger as of a moment between its question and its answer;
  * - when the trouble is over, a leader is found, everybody is answered, all nodes have one state,
  *   and that state's books are in order. */
@@ -30,7 +32,15 @@ struct seq_fact {
     int64_t balance_minor; /* the player's, right after */
 };
 
+/* Members as of one committed configuration, by id. */
+enum sim_role { SIM_ABSENT, SIM_STANDBY, SIM_VOTER };
+struct member_fact {
+    uint8_t role[SIM_NODES_MAX + 1];
+};
+
 struct check {
+    struct member_fact *members; /* one for each configuration applied, in order */
+    uint64_t n_members, cap_members;
     struct index_fact *indexes; /* [0] is index 1 */
     uint64_t n_indexes, cap_indexes;
     struct seq_fact *ledger; /* [0] is seq 1 */
@@ -50,6 +60,9 @@ void check_free(struct check *c);
 void check_outcome(struct world *w, struct node *n, uint64_t index, struct slice outcome);
 void check_entry(struct world *w, struct node *n, uint64_t index);
 
+/* Whether the newest members that anybody has applied have this one. */
+bool check_is_member(const struct check *c, uint64_t id);
+
 /* After each pump. */
 void check_node(struct world *w, struct node *n);
 
@@ -59,6 +72,8 @@ bool check_balance(const struct check *c, uint32_t player, int64_t balance_minor
 
 /* True when everybody has applied everything and one leads. */
 bool check_settled(const struct world *w);
+/* Where everybody stands, for the trace of a run that does not settle. */
+void check_say(struct world *w);
 /* Once it has settled. */
 void check_end(struct world *w);
 

@@ -113,12 +113,14 @@ static void give_up(struct world *w, const struct event *e)
 
 static struct node *choose_node(struct world *w)
 {
-    uint64_t first = random_below(&w->random, w->profile.n_nodes);
+    uint64_t first = random_below(&w->random, w->n_nodes);
     unsigned i;
 
-    for (i = 0; i < w->profile.n_nodes; i++) {
-        struct node *n = &w->nodes[(first + i) % w->profile.n_nodes];
-        if (n->up) { /* a paused one takes tickets, too, and does nothing with them */
+    for (i = 0; i < w->n_nodes; i++) {
+        struct node *n = &w->nodes[(first + i) % w->n_nodes];
+        if (n->up && check_is_member(
+                         w->check,
+                         n->id)) { /* a paused one takes tickets, too, and does nothing with them */
             return n;
         }
     }

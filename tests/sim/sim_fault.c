@@ -6,14 +6,14 @@
 
 static struct node *any(struct world *w)
 {
-    return &w->nodes[random_below(&w->random, w->profile.n_nodes)];
+    return &w->nodes[random_below(&w->random, w->n_nodes)];
 }
 
 static struct node *leader(struct world *w)
 {
     unsigned i;
 
-    for (i = 0; i < w->profile.n_nodes; i++) {
+    for (i = 0; i < w->n_nodes; i++) {
         struct node *n = &w->nodes[i];
         if (node_awake(n) && driver_is_leader(replica_driver(n->replica))) {
             return n;
@@ -53,7 +53,7 @@ static void power_off(struct world *w, unsigned count)
     unsigned i;
 
     for (i = 0; i < count; i++) {
-        node_end(&w->nodes[(first + i) % w->profile.n_nodes], DEATH_POWER);
+        node_end(&w->nodes[(first + i) % w->n_nodes], DEATH_POWER);
     }
 }
 
@@ -72,7 +72,7 @@ static void transfer(struct world *w)
     struct ticket *t = ticket_new(TICKET_TRANSFER);
     struct node *n = any(w);
 
-    t->target = random_below(&w->random, w->profile.n_nodes + 2); /* 0: any; too high: refused */
+    t->target = random_below(&w->random, w->n_nodes + 2); /* 0: any; too high: refused */
     if (n->up) {
         (void)gate_hand_in(n->gate, t, 2000);
     }
@@ -91,7 +91,7 @@ static void isolate(struct world *w, uint64_t id)
 {
     uint64_t other;
 
-    for (other = 1; other <= w->profile.n_nodes; other++) {
+    for (other = 1; other <= w->n_nodes; other++) {
         if (other != id) {
             cut(w, id, other);
         }
@@ -104,7 +104,7 @@ static void one_way(struct world *w, uint64_t id)
     bool deaf = random_chance(&w->random, 500);
     uint64_t other;
 
-    for (other = 1; other <= w->profile.n_nodes; other++) {
+    for (other = 1; other <= w->n_nodes; other++) {
         if (other != id && random_chance(&w->random, 700)) {
             net_block(w, deaf ? other : id, deaf ? id : other, true);
         }
@@ -116,7 +116,7 @@ static void halves(struct world *w)
     uint64_t members = random_next(&w->random);
     uint64_t a, b;
 
-    for (a = 1; a <= w->profile.n_nodes; a++) {
+    for (a = 1; a <= w->n_nodes; a++) {
         for (b = 1; b < a; b++) {
             if ((members >> a & 1) != (members >> b & 1)) {
                 cut(w, a, b);
@@ -132,9 +132,9 @@ static void bridge(struct world *w)
     uint64_t members = random_next(&w->random);
     uint64_t a, b;
 
-    for (a = 1; a <= w->profile.n_nodes; a++) {
+    for (a = 1; a <= w->n_nodes; a++) {
         for (b = 1; b < a; b++) {
-            bool apart = w->profile.n_nodes == 3 || (members >> a & 1) != (members >> b & 1);
+            bool apart = w->n_nodes == 3 || (members >> a & 1) != (members >> b & 1);
             if (a != middle && b != middle && apart) {
                 cut(w, a, b);
             }
@@ -191,7 +191,7 @@ static void happen(struct world *w, enum fault_kind kind)
         power_off(w, 2);
         break;
     case FAULT_POWER_ALL:
-        power_off(w, w->profile.n_nodes);
+        power_off(w, w->n_nodes);
         break;
     case FAULT_KILL:
         node_end(victim(w), DEATH_PROCESS);
@@ -267,7 +267,7 @@ void faults_end(struct world *w)
     world_say(w, "the trouble is over");
     net_heal(w);
     w->profile.refuse_per_mille = 0;
-    for (i = 0; i < w->profile.n_nodes; i++) {
+    for (i = 0; i < w->n_nodes; i++) {
         struct node *n = &w->nodes[i];
         n->paused_until_us = 0;
         n->slow_until_us = 0;

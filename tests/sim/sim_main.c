@@ -51,6 +51,10 @@ static const struct {
     {"install-older", MUTANT_INSTALL_OLDER},
     {"request-again", MUTANT_REQUEST_AGAIN},
     {"hurry-on", MUTANT_HURRY_ON},
+    {"change-early", MUTANT_CHANGE_EARLY},
+    {"change-unsettled", MUTANT_CHANGE_UNSETTLED},
+    {"mute-standbys", MUTANT_MUTE_STANDBYS},
+    {"sole-term", MUTANT_SOLE_TERM},
 };
 enum { MUTANTS = sizeof mutant_names / sizeof mutant_names[0] };
 

@@ -15,7 +15,8 @@ struct flight {
 };
 
 struct link {
-    bool up; /* the sender believes so */
+    bool wanted; /* the sender's driver has named this peer */
+    bool up;     /* the sender believes so */
     bool blocked;
     uint64_t connection; /* frames of another one are lost */
     uint64_t block;      /* number of the last block, so that a later one is told apart */
@@ -187,13 +188,40 @@ static bool transport_connected(void *impl, uint64_t peer)
     return link_of(n->world, n->id, peer)->up;
 }
 
+static void dial_later(struct world *w, uint64_t from, uint64_t to, uint64_t delay_us);
+
+/* As peer.c does it: nothing is said of what is dropped here, and the other end's connection to us
+ * ends with it. */
+static void drop_peer(struct world *w, uint64_t from, uint64_t to)
+{
+    struct link *l = link_of(w, from, to);
+
+    l->wanted = l->up = false;
+    l->connection = ++w->net->next_connection;
+    link_forget_held(l);
+    net_reset(w, to, from);
+}
+
 static void transport_set_peers(void *impl, const uint64_t *ids, const char *const *addresses,
                                 size_t count)
 {
-    (void)impl;
-    (void)ids;
+    struct node *n = impl;
+    struct world *w = n->world;
+    uint64_t to;
+    size_t i;
+
     (void)addresses;
-    (void)count; /* membership does not change yet: everybody dials everybody */
+    for (to = 1; to <= w->n_nodes; to++) {
+        struct link *l = link_of(w, n->id, to);
+        for (i = 0; i < count && ids[i] != to; i++) {
+        }
+        if (i == count && l->wanted) {
+            drop_peer(w, n->id, to);
+        } else if (i < count && !l->wanted && to != n->id) {
+            l->wanted = true;
+            dial_later(w, n->id, to, random_between(&w->random, 100, 20000));
+        }
+    }
 }
 
 void net_transport(struct node *n, struct transport *transport)
@@ -220,7 +248,7 @@ static void dial(struct world *w, const struct event *e)
 {
     struct link *l = link_of(w, e->a, e->b);
 
-    if (l->up) {
+    if (l->up || !l->wanted) {
         return;
     }
     if (!node_awake(&w->nodes[e->b - 1]) || l->blocked || link_of(w, e->b, e->a)->blocked) {
@@ -270,12 +298,11 @@ void net_started(struct world *w, struct node *n)
 {
     uint64_t other;
 
-    for (other = 1; other <= w->profile.n_nodes; other++) {
+    for (other = 1; other <= w->n_nodes; other++) {
         struct link *in = link_of(w, other, n->id);
         if (other == n->id) {
             continue;
         }
-        dial_later(w, n->id, other, random_between(&w->random, 100, 20000));
         if (in->up) { /* to the life before: nothing of it arrives, and its sender is told */
             in->connection = ++w->net->next_connection;
             link_forget_held(in);
@@ -288,13 +315,13 @@ void net_died(struct world *w, struct node *n, bool power)
 {
     uint64_t other;
 
-    for (other = 1; other <= w->profile.n_nodes; other++) {
+    for (other = 1; other <= w->n_nodes; other++) {
         struct link *out = link_of(w, n->id, other);
         struct link *in = link_of(w, other, n->id);
         if (other == n->id) {
             continue;
         }
-        out->up = false;
+        out->wanted = out->up = false;
         if (random_chance(&w->random, 500)) { /* what it sent may arrive, or not */
             out->connection = ++w->net->next_connection;
             link_forget_held(out);
@@ -350,8 +377,8 @@ void net_heal(struct world *w)
 {
     uint64_t from, to;
 
-    for (from = 1; from <= w->profile.n_nodes; from++) {
-        for (to = 1; to <= w->profile.n_nodes; to++) {
+    for (from = 1; from <= w->n_nodes; from++) {
+        for (to = 1; to <= w->n_nodes; to++) {
             if (from != to) {
                 net_block(w, from, to, false);
             }

@@ -18,8 +18,8 @@ void net_free(struct net *net);
 
 void net_transport(struct node *n, struct transport *transport);
 
-/* A process began: it dials everybody. It ended: its connections do, too; the others find out soon
- * (the system said so), or late when the power went. */
+/* A process began: it dials whom its driver names. It ended: its connections do, too; the others
+ * find out soon (the system said so), or late when the power went. */
 void net_started(struct world *w, struct node *n);
 void net_died(struct world *w, struct node *n, bool power);
 

@@ -6,6 +6,7 @@
 #include "tests/sim/sim_check.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_fault.h"
+#include "tests/sim/sim_member.h"
 #include "tests/sim/sim_net.h"
 
 enum { PUMPS_AT_ONCE_MAX = 1000, STOP_MAX_US = 3000000 };
@@ -109,6 +110,14 @@ static void pump(struct world *w, const struct event *e)
     }
     check_node(w, n);
     clients_look(w, n);
+    operator_look(w, n);
+    if (replica_removed(n->replica) != 0) {
+        world_say(w, "node %u is told that it is no member as of %llu", (unsigned)n->id,
+                  (unsigned long long)replica_removed(n->replica));
+        n->retired = true;
+        node_end(n, DEATH_STOP);
+        return;
+    }
     set_timer(n);
     if (n->stopping && replica_idle(n->replica)) {
         node_end(n, DEATH_STOP);
@@ -169,7 +178,7 @@ static void first_entry(const struct world *w, struct raft_buffer *buffer)
     raft_configuration_close(&configuration);
 }
 
-void node_init(struct node *n, struct world *w, uint64_t id)
+void node_init(struct node *n, struct world *w, uint64_t id, bool join)
 {
     struct log_identity identity = identity_of_all;
     struct raft_buffer buffer;
@@ -183,7 +192,7 @@ void node_init(struct node *n, struct world *w, uint64_t id)
     sim_disk_interface(n->disk, &n->files);
     first_entry(w, &buffer);
     first = (struct log_entry){1, 1, LOG_CHANGE, buffer.base, buffer.len};
-    if (log_format(&n->files, &identity, &first, &fault) != 0) {
+    if (log_format(&n->files, &identity, join ? NULL : &first, &fault) != 0) {
         world_fail(w, "format: %s", fault.text);
     }
     raft_free(buffer.base);
@@ -208,7 +217,7 @@ static void options_of(struct node *n, struct replica_options *o)
         .driver =
             {
                 .id = n->id,
-                .address = "127.0.0.1:1",
+                .address = "127.0.0.1:1", /* the simulated network goes by ids */
                 .election_timeout_ms = p->election_timeout_ms,
                 .heartbeat_ms = p->heartbeat_ms,
                 .install_timeout_ms = p->install_timeout_ms,
@@ -292,7 +301,7 @@ void node_start(struct node *n)
 {
     struct fault fault;
 
-    if (n->up) {
+    if (n->up || n->retired) {
         return;
     }
     forget_process(n);
@@ -325,6 +334,7 @@ void node_end(struct node *n, enum node_death death)
     if (death != DEATH_STOP) {
         clients_lost(w, n);
     }
+    operator_lost(w, n);
     node_checkpoint_end(n);
     node_storage_end(n, death);
     if (n->replica != NULL) {

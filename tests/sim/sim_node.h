@@ -11,7 +11,7 @@
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_store.h"
 
-enum { SIM_NODES_MAX = 5 };
+enum { SIM_NODES_MAX = 9 };
 
 enum node_death {
     DEATH_POWER,   /* what was not synced is settled by chance */
@@ -31,6 +31,7 @@ struct node {
     bool state_may_lead;        /* a copy was moved in that the log has not caught up with */
     struct sim_store *leftover; /* an old copy of the store */
     bool disk_fails;            /* an error was planted: the process may end by it */
+    bool retired;               /* it was told that it is no member any more: it never comes back */
 
     /* The process. */
     bool up;
@@ -70,8 +71,9 @@ struct node {
     struct bytes scratch; /* outcomes nobody waits for */
 };
 
-/* Makes its disk and store; the process is not started. */
-void node_init(struct node *n, struct world *w, uint64_t id);
+/* Makes its disk and store, with the first members in its log or, to join later, none; the process
+ * is not started. */
+void node_init(struct node *n, struct world *w, uint64_t id, bool join);
 void node_release(struct node *n);
 
 void node_start(struct node *n);

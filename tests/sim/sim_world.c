@@ -8,6 +8,7 @@
 #include "tests/sim/sim_check.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_fault.h"
+#include "tests/sim/sim_member.h"
 #include "tests/sim/sim_net.h"
 #include "tests/sim/sim_node.h"
 
@@ -28,6 +29,9 @@ void world_fail(struct world *w, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(w->failure, sizeof w->failure, format, arguments);
     va_end(arguments);
+    if (w->options.verbose) {
+        check_say(w);
+    }
     world_say(w, "FAILED: %s", w->failure);
 }
 
@@ -168,6 +172,7 @@ static void draw_profile(struct world *w)
     } while (p->faults == 0);
     p->chaos = random_chance(r, 250);
     p->refuse_per_mille = random_chance(r, 500) ? (unsigned)random_below(r, 30) : 0;
+    p->members = random_chance(r, 500);
 }
 
 static void begin(struct world *w)
@@ -177,18 +182,19 @@ static void begin(struct world *w)
     draw_profile(w);
     w->check = check_new();
     w->net = net_new(w);
-    w->nodes = calloc(w->profile.n_nodes, sizeof *w->nodes);
+    w->nodes = calloc(SIM_NODES_MAX, sizeof *w->nodes);
     if (w->nodes == NULL) {
         abort();
     }
-    for (i = 0; i < w->profile.n_nodes; i++) {
-        node_init(&w->nodes[i], w, i + 1);
+    for (w->n_nodes = 0; w->n_nodes < w->profile.n_nodes; w->n_nodes++) {
+        node_init(&w->nodes[w->n_nodes], w, w->n_nodes + 1, false);
     }
-    for (i = 0; i < w->profile.n_nodes && !w->failed; i++) {
+    for (i = 0; i < w->n_nodes && !w->failed; i++) {
         node_start(&w->nodes[i]);
     }
     clients_new(w);
     faults_start(w);
+    operator_start(w);
 }
 
 void world_run(struct world *w, const struct world_options *options)
@@ -222,7 +228,7 @@ void world_release(struct world *w)
     unsigned i;
 
     w->failed = true; /* nothing that ends now is looked at */
-    for (i = 0; i < w->profile.n_nodes; i++) {
+    for (i = 0; i < w->n_nodes; i++) {
         node_release(&w->nodes[i]);
     }
     while (w->n_events > 0) {
@@ -230,6 +236,7 @@ void world_release(struct world *w)
         free(e.data);
     }
     clients_free(w->clients);
+    operator_free(w);
     check_free(w->check);
     net_free(w->net);
     free(w->nodes);

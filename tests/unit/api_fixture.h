@@ -15,6 +15,7 @@
 
 #include "api/credential.h"
 #include "api/server.h"
+#include "api/time.h"
 #include "consensus/gate.h"
 #include "tests/unit/ledger_fixture.h"
 
@@ -35,6 +36,8 @@ struct backend {
     enum backend_mode mode;
     enum ticket_result transfer_result;
     uint64_t transfer_target;
+    struct member_change change;    /* the last one that was asked for */
+    struct member_answer unchanged; /* why no change is made; reason 0: they are */
     unsigned queries, stale_queries, n_held;
     struct ticket *held;
 };
@@ -125,6 +128,16 @@ static inline enum ticket_result backend_serve(struct backend *b, struct ticket 
     case TICKET_TRANSFER:
         b->transfer_target = t->target;
         return b->transfer_result;
+    case TICKET_MEMBER:
+        if (member_change_decode((struct slice){(const char *)t->in.base, t->in.len}, &b->change,
+                                 &b->ledger.fault) != 0) {
+            return RESULT_MALFORMED;
+        }
+        if (b->unchanged.reason != 0) {
+            member_answer_encode(&b->unchanged, &t->out);
+            return RESULT_REFUSED;
+        }
+        return RESULT_OK;
     }
     return RESULT_MALFORMED;
 }
@@ -279,9 +292,11 @@ struct rig {
     const char *key;     /* of the next requests; NULL: none */
     const char *headers; /* more header lines (\n between) of the next request, then forgotten */
     long status;
-    struct bytes head; /* of the last answer, NUL-terminated */
-    struct bytes body; /* likewise */
-    json_t *json;      /* the last answer, when it was JSON */
+    struct bytes head;        /* of the last answer, NUL-terminated */
+    struct bytes body;        /* likewise */
+    struct reporter reporter; /* the server's */
+    char line[512];           /* the last one that the server logged, with its fields */
+    json_t *json;             /* the last answer, when it was JSON */
 };
 
 static inline struct rig *rig_of(void **state)
@@ -291,6 +306,16 @@ static inline struct rig *rig_of(void **state)
 
 /* What seals the secrets of hmac keys in tests. */
 static const uint8_t rig_box_key[BOX_KEY_BYTES] = "the key of a box that holds keys";
+
+static inline void rig_take_line(struct reporter *reporter, enum level level, const char *room,
+                                 const char *message, const char *fields)
+{
+    struct rig *r = (struct rig *)((char *)reporter - offsetof(struct rig, reporter));
+
+    (void)level;
+    (void)room;
+    snprintf(r->line, sizeof r->line, "%s %s", message, fields);
+}
 
 /* vault NULL: the server has none. */
 static inline int rig_open_with(void **state, const struct vault *vault)
@@ -309,7 +334,9 @@ static inline int rig_open_with(void **state, const struct vault *vault)
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     backend_open(&r->backend);
+    r->reporter = (struct reporter){.line = rig_take_line, .least = LEVEL_INFO};
     options.gate = r->backend.gate;
+    options.reporter = &r->reporter;
     if (api_server_start(&r->server, &options, &fault) != 0) {
         backend_fail("server", &fault);
     }

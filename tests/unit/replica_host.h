@@ -34,6 +34,8 @@ struct host {
     bool disconnected; /* no link is up */
     uint64_t now_ms, wall_ms;
     uint64_t applied, count;
+    bool state_may_lead; /* the state came by a copy that is ahead of the log */
+    unsigned fetches;    /* states that were to be fetched */
 };
 
 extern const struct log_options host_log_options;

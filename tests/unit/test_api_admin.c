@@ -1,4 +1,4 @@
-/* Creation, roles, the cluster, health, and what is answered when the ledger can't. */
+/* Creation, roles, health, and what is answered when the ledger can't. */
 #include "tests/unit/api_fixture.h"
 
 static void players_are_created_once(void **state)
@@ -188,6 +188,10 @@ static void each_role_may_do_its_own_calls(void **state)
         {"POST", "/v1/keys", "O"},
         {"GET", "/v1/cluster", "BOA"},
         {"POST", "/v1/cluster/transfer", "O"},
+        {"POST", "/v1/cluster/members", "O"},
+        {"POST", "/v1/cluster/members/9/promote", "O"},
+        {"POST", "/v1/cluster/members/9/demote", "O"},
+        {"DELETE", "/v1/cluster/members/9", "O"},
         {"POST", "/v1/transactions", "P"},
         {"POST", "/v1/rounds/r/close", "P"},
         {"GET", "/v1/rounds?provider=demo", "PBOA"},
@@ -249,74 +253,6 @@ static void a_gateway_deposits_for_itself(void **state)
              "{\"id\":\"g-2\",\"player\":\"alice\",\"currency\":\"EUR\",\"amount\":\"1\","
              "\"gateway\":\"card\"}");
     assert_problem(r, 403, "forbidden");
-}
-
-static void the_cluster_is_shown(void **state)
-{
-    struct rig *r = rig_of(state);
-    struct cluster_status *s = &r->backend.status;
-    json_t *m;
-
-    pthread_mutex_lock(&r->backend.lock);
-    *s = (struct cluster_status){.node_id = 2, .leader_id = 2, .term = 7, .commit_index = 99};
-    strcpy(s->state, "leader");
-    s->clock_ms = 1500;
-    s->n_members = 2;
-    s->members[0].id = 2;
-    strcpy(s->members[0].address, "127.0.0.1:7002");
-    s->members[0].role = MEMBER_VOTER;
-    s->members[0].connected = true;
-    s->members[0].match_index = 99;
-    s->members[1].id = 3;
-    s->members[1].role = MEMBER_SPARE;
-    pthread_mutex_unlock(&r->backend.lock);
-    r->key = "auditor";
-    rig_get(r, "/v1/cluster");
-    assert_status(r, 200);
-    assert_int_equal(rig_number(r, "node"), 2);
-    assert_int_equal(rig_number(r, "leader"), 2);
-    assert_int_equal(rig_number(r, "term"), 7);
-    assert_int_equal(rig_number(r, "commit_index"), 99);
-    assert_string_equal(rig_text(r, "state"), "leader");
-    assert_string_equal(rig_text(r, "clock"), "1970-01-01T00:00:01.500Z");
-    assert_true(rig_true(r, "ready"));
-    assert_int_equal(json_array_size(json_object_get(r->json, "members")), 2);
-    m = json_array_get(json_object_get(r->json, "members"), 0);
-    assert_string_equal(json_string_value(json_object_get(m, "address")), "127.0.0.1:7002");
-    assert_string_equal(json_string_value(json_object_get(m, "role")), "voter");
-    assert_true(json_is_true(json_object_get(m, "connected")));
-    assert_int_equal(json_integer_value(json_object_get(m, "match_index")), 99);
-    pthread_mutex_lock(&r->backend.lock);
-    s->leader_id = 0;
-    pthread_mutex_unlock(&r->backend.lock);
-    rig_get(r, "/v1/cluster");
-    assert_true(json_is_null(json_object_get(r->json, "leader")));
-    m = json_array_get(json_object_get(r->json, "members"), 0);
-    assert_null(json_object_get(m, "match_index"));
-}
-
-static void leadership_is_handed_over(void **state)
-{
-    struct rig *r = rig_of(state);
-
-    r->key = "operator";
-    rig_post(r, "/v1/cluster/transfer", "{\"to\":3}");
-    assert_status(r, 200);
-    assert_int_equal(rig_number(r, "leader"), 3);
-    assert_int_equal(r->backend.transfer_target, 3);
-    rig_post(r, "/v1/cluster/transfer", "{}");
-    assert_status(r, 200);
-    assert_int_equal(r->backend.transfer_target, 0);
-    rig_send(r, "POST", "/v1/cluster/transfer", NULL, 0);
-    assert_status(r, 200);
-    rig_post(r, "/v1/cluster/transfer", "{\"to\":0}");
-    assert_problem(r, 400, "malformed");
-    rig_post(r, "/v1/cluster/transfer", "{\"to\":\"3\"}");
-    assert_problem(r, 400, "malformed");
-    r->backend.transfer_result = RESULT_REFUSED;
-    rig_post(r, "/v1/cluster/transfer", "{\"to\":9}");
-    assert_problem(r, 409, "transfer_refused");
-    r->backend.transfer_result = RESULT_OK;
 }
 
 #define WIN "{\"id\":\"lost\",\"player\":\"alice\",\"currency\":\"EUR\",\"amount\":\"1\"}"
@@ -486,8 +422,6 @@ int main(void)
         cmocka_unit_test(bad_credentials_look_all_the_same),
         cmocka_unit_test(each_role_may_do_its_own_calls),
         cmocka_unit_test(a_gateway_deposits_for_itself),
-        cmocka_unit_test(the_cluster_is_shown),
-        cmocka_unit_test(leadership_is_handed_over),
         cmocka_unit_test(without_a_leader_nothing_is_done),
         cmocka_unit_test(a_lost_answer_is_outcome_unknown_but_only_for_commands),
         cmocka_unit_test(paths_and_methods_are_strict),

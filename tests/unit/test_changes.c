@@ -81,6 +81,34 @@ static void test_collisions(void **state)
     changes_free(s);
 }
 
+/* Keys that differ before, within and behind the bytes that the sort looks at first, and by their
+ * length alone. */
+static void test_order(void **state)
+{
+    static const struct slice keys[] = {
+        {"p-\0", 3},          {"p-", 2},           {"p-12345678", 10},
+        {"p-12345678b", 11},  {"p-12345678a", 11}, {"p-1234567", 9},
+        {"p-1234567\0", 10},  {"p-\xff", 3},       {"p-\0\0", 4},
+        {"p-12345678ab", 12},
+    };
+    struct changes *s = changes_new();
+    struct store_write *sorted;
+    size_t n, i;
+
+    (void)state;
+    for (i = 0; i < sizeof keys / sizeof *keys; i++) {
+        changes_put(s, TABLE_PLAYER, keys[i], changes_hash(hash_key, TABLE_PLAYER, keys[i]),
+                    keys[i]);
+    }
+    sorted = changes_sorted(s, &n);
+    assert_int_equal(n, sizeof keys / sizeof *keys);
+    for (i = 1; i < n; i++) {
+        assert_true(key_compare(sorted[i - 1].key, sorted[i].key) < 0);
+    }
+    free(sorted);
+    changes_free(s);
+}
+
 enum { MANY = 30000 };
 
 static void test_many(void **state)
@@ -244,8 +272,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replace), cmocka_unit_test(test_collisions),
-        cmocka_unit_test(test_many),    cmocka_unit_test(test_ledger),
-        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_order),   cmocka_unit_test(test_many),
+        cmocka_unit_test(test_ledger),  cmocka_unit_test(test_layers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,46 @@ static void test_garbage_is_dropped(void **state)
     rig_release(&rig);
 }
 
+/* What passes its checksum may still be no configuration: written by something else. */
+static void test_an_unreadable_configuration_is_named(void **state)
+{
+    const struct log_entry bad = {3, 1, LOG_CHANGE, (const uint8_t *)"12345678", 8};
+    const uint64_t terms[] = {1};
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig, 1, 3, MUTANT_NONE);
+    rig_entries(&rig, terms, 1, 0);
+    assert_int_equal(log_append(rig.log, &bad, 1, &rig.fault), 0);
+    assert_int_equal(log_sync(rig.log, &rig.fault), 0);
+    assert_int_equal(rig_open(&rig), -1);
+    assert_non_null(strstr(rig.fault.text, "the configuration at index 3"));
+    rig_release(&rig);
+}
+
+static void test_a_newer_snapshot_is_not_opened(void **state)
+{
+    static const uint8_t newer[] = {'F', 'L', 'O', 'R', 'I', 'N', 2, 0, 9, 9, 9, 9, 9, 9, 9, 9};
+    const uint64_t terms[] = {1};
+    struct log_snapshot snapshot = {.index = 2, .term = 1, .configuration_index = 1};
+    struct log_entry first;
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig, 1, 3, MUTANT_NONE);
+    rig_entries(&rig, terms, 1, 0);
+    bytes_init(&snapshot.configuration);
+    bytes_init(&snapshot.manifest);
+    assert_int_equal(log_read(rig.log, 1, &first, &snapshot.configuration, &rig.fault), 0);
+    bytes_append(&snapshot.manifest, newer, sizeof newer);
+    assert_int_equal(log_set_snapshot(rig.log, &snapshot, &rig.fault), 0);
+    assert_int_equal(rig_open(&rig), -1);
+    assert_non_null(strstr(rig.fault.text, "install the newer florin"));
+    bytes_release(&snapshot.configuration);
+    bytes_release(&snapshot.manifest);
+    rig_release(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +307,8 @@ int main(void)
         cmocka_unit_test(test_no_install_while_a_manifest_is_written),
         cmocka_unit_test(test_transfer),
         cmocka_unit_test(test_garbage_is_dropped),
+        cmocka_unit_test(test_an_unreadable_configuration_is_named),
+        cmocka_unit_test(test_a_newer_snapshot_is_not_opened),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

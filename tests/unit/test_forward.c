@@ -155,7 +155,7 @@ static void test_results_round_trip(void **state)
     assert_int_equal(r.request, 10);
     assert_true(slice_is(r.bytes, "out"));
     assert_int_equal(forward_result_next(&c, &r, &fault), 0);
-    b.base[5 + 8] = FORWARD_REFUSED + 1; /* a status that nobody knows */
+    b.base[5 + 8] = FORWARD_NO_ROOM + 1; /* a status that nobody knows */
     assert_int_equal(forward_begin(slice_in(&b), &c, &count, &fault), 0);
     assert_int_equal(forward_result_next(&c, &r, &fault), -1);
     bytes_release(&b);

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include <stdlib.h>
@@ -244,6 +245,47 @@ static void times_are_rfc_3339(void **state)
     time_render(UINT64_MAX, text); /* no crash, whatever it says */
 }
 
+/* Against the C library's calendar, through all years and all days of a year. */
+static void calendar_is_right(void **state)
+{
+    uint64_t s;
+
+    (void)state;
+    for (s = 0; s <= UINT64_C(253402300799); s += 13 * 86400 + 12345) {
+        char text[TIME_TEXT_MAX], wanted[64];
+        time_t t = (time_t)s;
+        struct tm tm;
+
+        gmtime_r(&t, &tm);
+        strftime(wanted, sizeof wanted, "%Y-%m-%dT%H:%M:%S.007Z", &tm);
+        assert_int_equal(time_render(s * 1000 + 7, text), strlen(wanted));
+        assert_string_equal(text, wanted);
+        strftime(wanted, sizeof wanted, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        assert_int_equal(time_render_http(s, text), strlen(wanted));
+        assert_string_equal(text, wanted);
+    }
+}
+
+static void decimals_are_written(void **state)
+{
+    static const uint64_t numbers[] = {0, 9, 10, 12345, UINT64_C(9999999999), UINT64_MAX};
+    struct bytes b;
+    size_t i;
+
+    (void)state;
+    bytes_init(&b);
+    for (i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        char wanted[32];
+
+        snprintf(wanted, sizeof wanted, "%llu", (unsigned long long)numbers[i]);
+        bytes_clear(&b);
+        bytes_append_decimal(&b, numbers[i]);
+        bytes_append_u8(&b, 0);
+        assert_string_equal((const char *)b.base, wanted);
+    }
+    bytes_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +298,8 @@ int main(void)
         cmocka_unit_test(content_types_are_told_apart),
         cmocka_unit_test(details_are_printable),
         cmocka_unit_test(times_are_rfc_3339),
+        cmocka_unit_test(calendar_is_right),
+        cmocka_unit_test(decimals_are_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

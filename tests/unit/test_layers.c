@@ -59,6 +59,46 @@ static void test_draft(void **state)
     holds(l, 3, "trois");
 }
 
+/* What a memo remembers is of the set that was active then: a later put must not reach what is
+ * being written. And what was written is found without the store, until something newer is there.
+ */
+static void test_generations(void **state)
+{
+    struct fixture *f = *state;
+    struct layers *l = &f->machine->state.layers;
+    struct slice value, key = slice_of("a002");
+    struct store_write *writes;
+    struct fault fault;
+    uint64_t index;
+    size_t n, i;
+    bool met = false;
+
+    put(l, 2, "old");
+    holds(l, 2, "old");
+    apply(f, money(COMMAND_BET, "demo", "b1", "alice", "EUR", 1));
+    assert_true(machine_checkpoint_begin(f->machine));
+    put(l, 2, "new");
+    writes = changes_sorted(l->other, &n);
+    for (i = 0; i < n; i++) {
+        if (writes[i].table == TABLE_ROUND && slice_equal(writes[i].key, key)) {
+            met = true;
+            assert_true(slice_is(writes[i].value, "old"));
+        }
+    }
+    free(writes);
+    assert_true(met);
+    assert_int_equal(machine_checkpoint_write(f->machine, &fault), 0);
+    assert_int_equal(machine_checkpoint_end(f->machine, &index, &fault), 0);
+    holds(l, 2, "new");
+    assert_int_equal(l->store.get(l->store.impl, TABLE_ROUND, key, &value, &fault), 1);
+    assert_true(slice_is(value, "old"));
+    apply(f, money(COMMAND_BET, "demo", "b2", "alice", "EUR", 1));
+    assert_int_equal(fixture_checkpoint(f), 0);
+    holds(l, 2, "new");
+    assert_int_equal(l->store.get(l->store.impl, TABLE_ROUND, key, &value, &fault), 1);
+    assert_true(slice_is(value, "new"));
+}
+
 /* Walks a part and holds it against what it must be: every third of `step` from `first` on. */
 static void walks(struct layers *l, const char *prefix, struct slice after, size_t most,
                   unsigned first, unsigned last)
@@ -188,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_draft, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lowest, setup, teardown),
     };

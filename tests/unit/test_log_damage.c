@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 #include "consensus/disk_io.h"
 #include "consensus/segment.h"
 

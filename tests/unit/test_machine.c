@@ -269,6 +269,8 @@ static void test_unknown_command(void **state)
 
     assert_int_equal(
         machine_apply(f->machine, f->index + 1, 1, newer, sizeof newer, NULL, &f->fault), -1);
+    /* The node's last line says what to do. */
+    assert_non_null(strstr(f->fault.text, "start the version that the other nodes run"));
     assert_int_equal(machine_end_entry(f->machine, f->index + 1, &f->fault), -1);
 }
 

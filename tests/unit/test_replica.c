@@ -366,6 +366,58 @@ static void test_what_never_left_is_certainly_not_applied(void **state)
     host_free(h);
 }
 
+/* Nearly full disks: writes are refused, reads are not, and it ends when there is room. */
+static void test_without_room_only_reads_go_on(void **state)
+{
+    struct host *h = host_new(1);
+    struct ticket *write, *read;
+    struct fault fault;
+
+    (void)state;
+    host_pump(h);
+    host_write_all(h);
+    must(replica_room(h->replica, true, &fault), &fault);
+    write = host_hand_in(h, TICKET_COMMANDS, 1, "a");
+    read = host_hand_in(h, TICKET_QUERY, 0, "count");
+    host_pump(h);
+    expect(write, RESULT_NO_ROOM);
+    host_write_all(h);
+    expect(read, RESULT_OK);
+    must(replica_room(h->replica, false, &fault), &fault);
+    write = host_hand_in(h, TICKET_COMMANDS, 1, "a");
+    host_pump(h);
+    host_write_all(h);
+    expect(write, RESULT_OK);
+    assert_int_equal(h->count, 1);
+    host_free(h);
+}
+
+/* What a log may hold is never said to be refused. */
+static void test_a_leader_without_room_refuses_only_what_is_new(void **state)
+{
+    struct host *h = host_new(3);
+    struct ticket *t = host_hand_in(h, TICKET_COMMANDS, 1, "a");
+    struct forward f;
+
+    (void)state;
+    heartbeat(h, 2, 1);
+    assert_true(take_forward(h, 2, &f));
+    answer(h, 2, f.request, FORWARD_NO_ROOM, 0);
+    expect(t, RESULT_NO_ROOM);
+    t = host_hand_in(h, TICKET_COMMANDS, 1, "b");
+    host_pump(h);
+    assert_true(take_forward(h, 2, &f));
+    replica_lost(h->replica, 2);
+    host_pump(h);
+    assert_true(take_forward(h, 2, &f));
+    answer(h, 2, f.request, FORWARD_NO_ROOM, 0);
+    assert_false(ticket_is_done(t));
+    h->now_ms += HOST_TIMEOUT_MS + 500;
+    host_pump(h);
+    expect(t, RESULT_UNKNOWN);
+    host_free(h);
+}
+
 /* A loop that is woken at once, again and again, is a processor lost. */
 static void test_waiting_does_not_spin(void **state)
 {
@@ -410,6 +462,54 @@ static void test_numbers_are_not_used_again_after_a_restart(void **state)
     host_free(h);
 }
 
+static void install(struct host *h, uint64_t index)
+{
+    char data[] = "manifest";
+    struct raft_message m = {.type = RAFT_INSTALL_SNAPSHOT};
+    struct bytes b;
+    struct fault fault;
+
+    m.install_snapshot.term = 1;
+    m.install_snapshot.last_index = index;
+    m.install_snapshot.last_term = 1;
+    m.install_snapshot.conf_index = 1;
+    m.install_snapshot.data.base = data;
+    m.install_snapshot.data.len = 8;
+    raft_configuration_init(&m.install_snapshot.conf);
+    raft_configuration_add(&m.install_snapshot.conf, 1, "127.0.0.1:1", RAFT_VOTER);
+    raft_configuration_add(&m.install_snapshot.conf, 2, "127.0.0.1:2", RAFT_VOTER);
+    bytes_init(&b);
+    message_encode(&m, &b);
+    must(replica_frame(h->replica, 2, FRAME_RAFT, (struct slice){(char *)b.base, b.len}, &fault),
+         &fault);
+    bytes_release(&b);
+    raft_configuration_close(&m.install_snapshot.conf);
+    host_pump(h);
+    host_write_all(h);
+}
+
+/* The copy that was fetched ended at 9, the snapshot that it was for much earlier, and this leader
+ * has nothing newer than 7 yet: it may need this node to get there. */
+static void test_a_state_that_is_here_is_not_fetched(void **state)
+{
+    struct host *h = host_new(3);
+    struct cluster_status status;
+
+    (void)state;
+    host_stop(h);
+    h->applied = 9;
+    h->state_may_lead = true;
+    host_start(h, 8);
+    install(h, 7);
+    replica_status(h->replica, &status);
+    assert_int_equal(h->fetches, 0);
+    assert_int_equal(status.last_index, 7);
+    assert_int_equal(status.applied_index, 9);
+    install(h, 20);
+    assert_int_equal(h->fetches, 1);
+    host_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,8 +525,11 @@ int main(void)
         cmocka_unit_test(test_the_first_of_several_frames_is_answered),
         cmocka_unit_test(test_an_answer_that_was_lost_is_asked_for_again),
         cmocka_unit_test(test_what_never_left_is_certainly_not_applied),
+        cmocka_unit_test(test_without_room_only_reads_go_on),
+        cmocka_unit_test(test_a_leader_without_room_refuses_only_what_is_new),
         cmocka_unit_test(test_waiting_does_not_spin),
         cmocka_unit_test(test_numbers_are_not_used_again_after_a_restart),
+        cmocka_unit_test(test_a_state_that_is_here_is_not_fetched),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

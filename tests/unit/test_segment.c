@@ -1,7 +1,7 @@
 /* The segment's format: names, headers, records, and telling torn from damaged. */
 #include "tests/unit/log_fixture.h"
 
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 #include "consensus/histogram.h"
 #include "consensus/log_index.h"
 #include "consensus/segment.h"

@@ -1,4 +1,4 @@
-#include "consensus/crc32c.h"
+#include "statemachine/crc32c.h"
 
 #include <assert.h>
 #include <isa-l/crc.h>
