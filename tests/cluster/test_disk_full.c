@@ -19,7 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/cluster/ledger.h"
+#include "tests/cluster/bets.h"
+#include "tests/cluster/look.h"
 
 enum { NODES = 3, DISK_MIB = 48, LIMIT_S = 60, MIB = 1 << 20 };
 
@@ -168,8 +169,8 @@ static void all_nearly_full(struct cluster *c, struct http *http, int *number)
         make_room(c, i);
     }
     bet_until(c, http, 1, number, 200);
-    log_must_say(c, 0, "the disk is nearly full: free some space");
-    log_must_say(c, 0, "the disk has room again");
+    cluster_log_must_say(c, 0, "the disk is nearly full: free some space");
+    cluster_log_must_say(c, 0, "the disk has room again");
     printf("all disks full: writes refused, reads answered, and on again with room\n");
 }
 
@@ -194,7 +195,7 @@ static void leader_full(struct cluster *c, struct http *http, int *number)
     place_bets(c, http, leader, *number, 50);
     *number += 50;
     make_room(c, leader);
-    log_must_say(c, leader, "handing leadership over");
+    cluster_log_must_say(c, leader, "handing leadership over");
     printf("the leader's disk full: node %d led instead of node %d\n", now + 1, leader + 1);
 }
 
@@ -234,7 +235,7 @@ static void follower_full(struct cluster *c, struct http *http, int *number)
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 70) {
         cluster_die(c, "the follower did not stop in order: wait status %d", status);
     }
-    log_must_say(c, full, "level=fatal .*the disk is full: free some space, then start this node");
+    cluster_log_must_say(c, full, "the disk is full: free some space, then start this node");
     place_bets(c, http, other, *number, 50);
     *number += 50;
     make_room(c, full);
@@ -280,11 +281,8 @@ int main(int argc, char **argv)
     followers_full(&cluster, &http, &number);
     follower_full(&cluster, &http, &number);
 
-    seq = status_number(&cluster, &http, 0, "applied_seq");
-    for (i = 0; i < NODES; i++) {
-        wait_applied(&cluster, &http, i, seq);
-    }
-    compare_heads(&cluster, &http, seq);
+    seq = look_number(&cluster, 0, "applied_seq");
+    look_equal(&cluster, (1u << NODES) - 1, seq);
     http_release(&http);
     for (i = 0; i < NODES; i++) {
         cluster_signal(&cluster, i, SIGKILL);
