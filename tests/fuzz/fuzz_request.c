@@ -31,6 +31,7 @@ static const char *const keys[] = {NULL, "provider", "gateway", "platform", "ope
 struct rig {
     struct fixture ledger;
     struct api api;
+    struct origins origins;
     unsigned commands;
 };
 
@@ -176,6 +177,8 @@ static struct rig *rig_new(void)
 
     must(r != NULL && sodium_init() >= 0);
     r->api.gate = gate_new(&options);
+    origins_init(&r->origins);
+    r->api.origins = &r->origins;
     r->api.limiter = limiter_new();
     r->api.credentials = credentials_new(r->api.gate, r->api.limiter, box_key);
     r->api.metrics = metrics_new(routes_count);

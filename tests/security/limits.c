@@ -1,4 +1,5 @@
-/* Too many calls with one key, guessed passwords, a key from where it may not be used. */
+/* Too many calls with one key, guessed passwords and secrets, a key from where it may not be used.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -46,12 +47,21 @@ static void hurry(struct attack *a)
     attack_await(a, 0, 200, BALANCES, RIVAL_KEY);
 }
 
-static void guess(struct attack *a)
+static void guess_a_password(struct attack *a)
 {
     if (too_many(a, GUESSES, 401, "POST", "/v1/login", NULL,
                  "{\"player\":\"p1\",\"password\":\"one of my guesses\"}") < GUESSES / 2) {
         cluster_die(&a->cluster, "%d passwords could be guessed", GUESSES);
     }
+}
+
+/* Once too much was guessed, a right guess is not told from a wrong one. */
+static void guess_a_secret(struct attack *a)
+{
+    if (too_many(a, GUESSES, 401, "GET", BALANCES, "gw.one-of-my-guesses", NULL) < GUESSES / 2) {
+        cluster_die(&a->cluster, "%d secrets could be guessed", GUESSES);
+    }
+    attack_expect(a, 0, 429, "rate_limited", "GET", BALANCES, GATEWAY_KEY, NULL);
 }
 
 static void elsewhere(struct attack *a)
@@ -72,6 +82,7 @@ static void elsewhere(struct attack *a)
 void attack_limits(struct attack *a)
 {
     hurry(a);
-    guess(a);
+    guess_a_password(a);
+    guess_a_secret(a);
     elsewhere(a);
 }

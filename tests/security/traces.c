@@ -14,7 +14,7 @@
 #include "statemachine/bytes.h"
 #include "tests/security/attack.h"
 
-enum { SECRETS_MAX = 16 };
+enum { SECRETS_MAX = 16, LOG_BYTES_MAX = 256 << 10 };
 
 struct secrets {
     const char *text[SECRETS_MAX];
@@ -108,6 +108,7 @@ static void search_folder(struct attack *a, const struct secrets *s, const char 
 static void search_node(struct attack *a, const struct secrets *s, int i)
 {
     const char *folder = a->cluster.folder;
+    struct stat st;
     char path[600];
 
     snprintf(path, sizeof path, "/proc/%d/cmdline", (int)a->cluster.nodes[i].pid);
@@ -116,6 +117,9 @@ static void search_node(struct attack *a, const struct secrets *s, int i)
     search_file(a, s, path);
     snprintf(path, sizeof path, "%s/node%d.log", folder, i + 1);
     search_file(a, s, path);
+    if (stat(path, &st) != 0 || st.st_size > LOG_BYTES_MAX) {
+        cluster_die(&a->cluster, "attacks can fill the disk by way of %s", path);
+    }
     snprintf(path, sizeof path, "%s/node%d", folder, i + 1);
     search_folder(a, s, path);
     attack_must(a, i, "GET", "/metrics", NULL, NULL, NULL);
