@@ -87,10 +87,20 @@ down() { # RUN FOLDER
         umount "$where" || umount -l "$where"
     done < <(awk -v own="$2/" 'index($2, own) == 1 {print $2}' /proc/mounts)
     rm -f "$2"/node*.disk
+    sweep_clocks
+}
+
+# libfaketime's, of processes that were killed.
+sweep_clocks() {
+    local file
+    for file in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do
+        [ -d "/proc/${file##*_}" ] || rm -f "$file"
+    done
 }
 
 sweep() {
     local run folder
+    sweep_clocks
     for run in $(ip netns list | sed -n 's/^florin-jepsen-\([0-9]*\)-.*/\1/p' | sort -u); do
         [ ! -d "/proc/$run" ] || continue
         folder=$(sed -n "s|^[^ ]* \([^ ]*/florin-jepsen-$run\)/.*|\1|p" /proc/mounts | head -n 1)

@@ -83,10 +83,7 @@ static void restart_start(struct attack *a)
     for (i = 0; i < c->n; i++) {
         a->run->away[i] = true;
         cluster_signal(c, i, SIGTERM);
-        if (cluster_reap(c, i) != 0) {
-            snprintf(a->run->surprise, sizeof a->run->surprise,
-                     "node %d did not stop in order at SIGTERM", i + 1);
-        }
+        run_stopped(a->run, i);
         cluster_start(c, i);
         a->run->away[i] = false;
         run_ready(a->run, i, READY_LIMIT_MS);

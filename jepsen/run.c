@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <math.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +31,7 @@ enum {
     CALL_TIMEOUT_MS = 7000, /* a node answers within 5 s, with 504 at the latest */
     START_AMOUNT_UNITS = 500,
     LOOK_US = 20000,
+    STOP_LIMIT_MS = 60000,
 };
 
 static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -81,6 +84,18 @@ void run_power_path(const struct run *run, int i, char path[static RUN_PATH_MAX]
     snprintf(path, RUN_PATH_MAX, "%s/node%d.power", run->cluster.folder, i + 1);
 }
 
+/* libfaketime's lock is named by the pid. A process that was killed leaves it behind, perhaps taken
+ * for ever, and a pid comes again. */
+static void drop_old_lock(void)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "/faketime_sem_%d", (int)getpid());
+    sem_unlink(name);
+    snprintf(name, sizeof name, "/faketime_shm_%d", (int)getpid());
+    shm_unlink(name);
+}
+
 /* In a node's process: its own network, its own clock, its own disk's faults. */
 static void enter_node(void *context, int i)
 {
@@ -95,6 +110,7 @@ static void enter_node(void *context, int i)
     setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 1);
     setenv("FAKETIME_FORCE_MONOTONIC_FIX", "0",
            1); /* else waits of the monotonic clock end at once */
+    drop_old_lock();
     run_power_path(run, i, text);
     setenv(POWER_FIFO, text, 1);
     snprintf(text, sizeof text, "%s/node%d", run->cluster.folder, i + 1);
@@ -327,6 +343,25 @@ static void wait_live(struct run *run)
     }
 }
 
+void run_stopped(struct run *run, int i)
+{
+    struct cluster_node *node = &run->cluster.nodes[i];
+    uint64_t until_us = test_now_us() + STOP_LIMIT_MS * UINT64_C(1000);
+    int status = 0;
+
+    while (node->pid > 0 && waitpid(node->pid, &status, WNOHANG) == 0 && test_now_us() < until_us) {
+        usleep(LOOK_US);
+    }
+    if (node->pid > 0 &&
+        (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || test_now_us() >= until_us)) {
+        snprintf(run->surprise, sizeof run->surprise, "node %d did not stop in order at SIGTERM",
+                 i + 1);
+        cluster_signal(&run->cluster, i, SIGKILL);
+        cluster_reap(&run->cluster, i);
+    }
+    node->pid = 0;
+}
+
 static void stop_nodes(struct run *run)
 {
     int i;
@@ -335,10 +370,7 @@ static void stop_nodes(struct run *run)
         cluster_signal(&run->cluster, i, SIGTERM);
     }
     for (i = 0; i < run->cluster.n; i++) {
-        if (cluster_reap(&run->cluster, i) != 0 && run->surprise[0] == '\0') {
-            snprintf(run->surprise, sizeof run->surprise,
-                     "node %d did not stop in order in the end", i + 1);
-        }
+        run_stopped(run, i);
     }
 }
 

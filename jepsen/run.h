@@ -56,6 +56,11 @@ void run_look_after(struct run *run);
 /* Starts node i again if it ended meanwhile. */
 void run_restart_if_ended(struct run *run, int i);
 
+/* Waits for the end of node i, which was sent SIGTERM; one that does not stop in order fails the
+ * run.
+ */
+void run_stopped(struct run *run, int i);
+
 /* Waits for /readyz of node i. */
 bool run_ready(struct run *run, int i, unsigned limit_ms);
 
