@@ -50,6 +50,9 @@ struct log {
     uint32_t written;           /* bytes of it handed to the disk */
     uint32_t synced;            /* ... and synced */
     struct bytes pending;       /* stands behind `written` */
+#ifdef FLORIN_MUTANTS
+    enum mutant mutant;
+#endif
 };
 
 /* Appends a segment to the table and takes the handle over. */
