@@ -89,7 +89,7 @@ CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_or
 CHECKER         := $(BUILD)/jepsen/checker
 # ... and what runs the cluster, its clients and its faults.
 JEPSEN          := $(BUILD)/jepsen/jepsen
-JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o %/power_cut.o,$(call objects,jepsen))
+JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o %/power_cut.o %/power_names.o %/power_start.o,$(call objects,jepsen))
 POWER           := $(BUILD)/jepsen/power.so
 MODEL           := $(BUILD)/tests/model/model
 
@@ -160,7 +160,7 @@ $(JEPSEN): $(JEPSEN_OBJECTS) $(CHECKER_ARCHIVE) $(CLUSTER_PARTS) $(ROOMS_ARCHIVE
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # Loaded before a node: no checked wrappers, it defines the functions that they would replace.
-$(POWER): jepsen/power.c jepsen/power_cut.c jepsen/power.h jepsen/power_private.h | $(BUILD)/.checked
+$(POWER): $(wildcard jepsen/power*.c) jepsen/power.h jepsen/power_private.h | $(BUILD)/.checked
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(filter-out -fPIE -D_FORTIFY_SOURCE=2 -fsanitize=% -MMD -MP,$(CFLAGS)) -fPIC -shared $(filter %.c,$^) -ldl -o $@
 
