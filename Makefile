@@ -72,6 +72,9 @@ UNIT_PARTS      := $(filter-out $(UNIT_TESTS:=.o),$(call objects,tests/unit))
 CLUSTER_TESTS   := $(call programs,tests/cluster/test_*.c)
 CLUSTER_PARTS   := $(filter-out $(CLUSTER_TESTS:=.o),$(call objects,tests/cluster))
 CLUSTER_SCRIPTS := $(wildcard tests/cluster/test_*.sh)
+SECURITY_TESTS   := $(call programs,tests/security/test_*.c)
+SECURITY_PARTS   := $(filter-out $(SECURITY_TESTS:=.o),$(call objects,tests/security))
+SECURITY_SCRIPTS := $(wildcard tests/security/test_*.sh)
 BENCHES         := $(call programs,tests/bench/bench_*.c)
 FAILPOINTS      := $(BUILD)/failpoints/tests/failpoints/failpoints
 BENCH_PARTS     := $(filter-out $(BENCHES:=.o),$(call objects,tests/bench))
@@ -91,7 +94,7 @@ POWER           := $(BUILD)/jepsen/power.so
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test failpoints \
+        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test security-test failpoints \
         fuzz fuzz-programs fuzz-regress bench bench-state bench-peers count count-renew chroot-test \
         jepsen jepsen-short
 .SECONDARY:
@@ -147,6 +150,9 @@ $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(CHECKER): $(BUILD)/jepsen/checker_main.o $(CHECKER_ARCHIVE) $(ROOMS_ARCHIVE)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(SECURITY_TESTS): %: %.o $(SECURITY_PARTS) $(CLUSTER_PARTS) $(TEST_ARCHIVES)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(JEPSEN): $(JEPSEN_OBJECTS) $(CHECKER_ARCHIVE) $(CLUSTER_PARTS) $(ROOMS_ARCHIVE)
@@ -261,11 +267,12 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory count
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
+	@$(MAKE) --no-print-directory security-test
 	@$(MAKE) --no-print-directory failpoints
 	@$(MAKE) --no-print-directory jepsen-short
 	@echo "check: all suites passed"
 
-tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
+tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(SECURITY_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
        $(if $(wildcard tests/sim/main.c tests/sim/sim_main.c),$(SIM))
 
 tidy: ## style and structure: format, include directions, banned calls, lengths
@@ -322,12 +329,17 @@ cluster-test: $(BINARIES) $(CLUSTER_TESTS) $(POWER) ## real nodes, killed and re
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
 
+security-test: $(BINARIES) $(SECURITY_TESTS) ## attacks on a running cluster: each must be refused
+	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh security \
+	    $(foreach t,$(sort $(SECURITY_SCRIPTS) $(SECURITY_TESTS)),"$(t) $(BINARIES)")
+
 failpoints: $(BUILD)/florinctl ## a real node killed at every step of checkpoints and copies: POINT=
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/failpoints DEFINES=-DFLORIN_FAILPOINTS \
 	    $(BUILD)/failpoints/florind $(FAILPOINTS)
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh failpoints \
 	    "$(FAILPOINTS) $(BUILD)/failpoints/florind $(BUILD)/florinctl $(POINT)"
 
+TIME ?= 60
 FUZZ_JOBS ?= $(JOBS)
 
 fuzz: ## fuzz every target for TIME= seconds each, FUZZ_JOBS= at once (clang)
@@ -344,10 +356,11 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 	    $(BUILD)/tests/fuzz/$$t.replay tests/fuzz/corpus/$$t; \
 	done
 
+# TLS=1: with TLS between the nodes
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
 	@set -e; for b in $(sort $(filter-out %/bench_etcd,$(BENCHES))); do \
 	    echo "== $${b##*/}"; \
-	    case $$b in *bench_http*|*bench_elections*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
+	    case $$b in *bench_http*) $$b $(BUILD)/florind $(if $(TLS),5 1000 "" tls);; *bench_elections*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
 	done
 
 bench-state: $(BINARIES) $(BUILD)/tests/bench/bench_state ## a large ledger: disk, memory, start, stalls: N=players T=transactions

@@ -13,24 +13,32 @@ enum {
     DRAIN_MAX = 4 * 1024 * 1024, /* read and thrown away, so that a client sees our answer */
 };
 
-struct worker *worker_new(void)
+struct worker *worker_new(struct seats *seats)
 {
     struct worker *w = calloc(1, sizeof *w);
 
     if (w == NULL) {
         abort(); /* while the server starts, with nothing to lose */
     }
+    w->seats = seats;
+    w->seat = seats_assign(seats);
     return w;
 }
 
 void worker_free(struct worker *w)
 {
     if (w != NULL) {
+        seats_resign(w->seats, w->seat);
         bytes_release(&w->body);
         bytes_release(&w->out);
         bytes_release(&w->wire);
         free(w);
     }
+}
+
+static void take_turn(struct worker *w, enum seat_turn turn, uint64_t at_us)
+{
+    seats_turn(w->seats, w->seat, turn, at_us);
 }
 
 static void tidy(struct bytes *b)
@@ -228,8 +236,11 @@ static void send_answer(struct mg_connection *conn, struct exchange *x, struct w
     if (!keep_alive) {
         mg_disable_connection_keep_alive(conn);
     }
+    take_turn(w, TURN_ANSWER, now_us());
     mg_write(conn, w->wire.base, w->wire.len); /* one write: one packet, where it fits */
     if (x->stream != NULL) {
+        /* Streams have an end and a limit of their own. */
+        take_turn(w, TURN_OURS, now_us());
         x->stream(x, &sink);
     }
 }
@@ -241,6 +252,7 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     struct framing framing = {.length = 0};
     struct exchange x;
     uint64_t began = now_us();
+    uint64_t ended;
     bool received = false;
     int status;
 
@@ -255,6 +267,7 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
         x.body_declared = framing.declared;
         received = receive(conn, &x, w, &framing, limits) == 0;
     }
+    take_turn(w, TURN_OURS, now_us());
     if (!received) {
         framing.keep_alive = false;
         exchange_choose_form(&x);
@@ -271,7 +284,12 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     if (!received && x.status == 413 && !framing.expects_continue) {
         drain(conn, w, limits);
     }
-    metrics_count(api->metrics, x.route, x.status, now_us() - began);
+    if (x.who.role != ROLE_NONE) {
+        seats_trust(w->seats, w->seat);
+    }
+    ended = now_us();
+    take_turn(w, TURN_REQUEST, ended);
+    metrics_count(api->metrics, x.route, x.status, ended - began);
     status = x.status;
     exchange_release(&x);
     tidy(&w->body);

@@ -23,6 +23,7 @@ struct api_server {
     struct origins origins;
     uint8_t box_key[BOX_KEY_BYTES];
     struct connection_limits limits;
+    struct seats *seats;
     struct mg_context *context;
     unsigned port;
     char last_message[256]; /* CivetWeb's, while it starts: why it could not */
@@ -100,8 +101,9 @@ static int on_message(const struct mg_connection *conn, const char *message)
 
 static void *on_thread_start(const struct mg_context *context, int type)
 {
-    (void)context;
-    return type == 1 ? worker_new() : NULL;
+    struct api_server *s = mg_get_user_data(context);
+
+    return type == 1 ? worker_new(s->seats) : NULL;
 }
 
 static void on_thread_end(const struct mg_context *context, int type, void *worker)
@@ -109,6 +111,22 @@ static void on_thread_end(const struct mg_context *context, int type, void *work
     (void)context;
     (void)type;
     worker_free(worker);
+}
+
+static int on_connection(const struct mg_connection *conn, void **data)
+{
+    struct worker *w = mg_get_thread_pointer(conn);
+
+    (void)data;
+    seats_take(w->seats, w->seat, conn);
+    return 0;
+}
+
+static void on_connection_end(const struct mg_connection *conn)
+{
+    struct worker *w = mg_get_thread_pointer(conn);
+
+    seats_leave(w->seats, w->seat);
 }
 
 static int start_civetweb(struct api_server *s, const struct api_server_options *o,
@@ -146,6 +164,8 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
                                            .http_error = on_error,
                                            .log_message = on_message,
                                            .init_thread = on_thread_start,
+                                           .init_connection = on_connection,
+                                           .connection_close = on_connection_end,
                                            .exit_thread = on_thread_end};
     char why[256] = "";
     struct mg_init_data init = {
@@ -175,10 +195,12 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
 
 static void release(struct api_server *s)
 {
+    seats_stop(s->seats);
     if (s->context != NULL) {
         mg_stop(s->context);
     }
     mg_exit_library();
+    seats_free(s->seats);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
     credentials_free(s->api.credentials);
@@ -220,6 +242,7 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
         .vault = options->vault == NULL ? (struct vault){NULL} : *options->vault,
         .box_key = options->box_key == NULL ? NULL : s->box_key,
     };
+    s->seats = seats_new(threads, s->api.metrics, options->reporter);
 }
 
 int api_server_start(struct api_server **server, const struct api_server_options *options,

@@ -44,7 +44,7 @@ struct key {
 static const struct key keys[] = {
     {"cluster_id", KIND_NAME, AT(cluster_id), 0, 0, NULL},
     {"node_id", KIND_NUMBER, AT(node_id), 1, INT64_MAX, NULL},
-    {"member", KIND_MEMBER, 0, 0, 0, NULL},
+    {"member", KIND_MEMBER, 0, 0, 0, ""}, /* who makes a cluster asks for its own */
     {"data_dir", KIND_PATH, AT(data_dir), 0, 0, NULL},
     {"peer_listen", KIND_ADDRESS, AT(peer_listen), 0, 0, NULL},
     {"http_listen", KIND_ADDRESS, AT(http_listen), 0, 0, NULL},

@@ -17,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/cluster/ledger.h"
+#include "tests/cluster/bets.h"
+#include "tests/cluster/look.h"
 
 enum { NODES = 3, BAD = 2, LIMIT_S = 60, BATCH = 50, PAGE = 4096, EXIT_FATAL = 70 };
 
@@ -253,17 +254,13 @@ static void refuses(struct test *t, const char *what, const char *file, const ch
 static void goes_on(struct test *t, const char *what, const char *saying)
 {
     long seq;
-    int i;
 
     cluster_start(&t->cluster, BAD);
     cluster_wait_ready(&t->cluster);
-    log_must_say(&t->cluster, BAD, saying);
+    cluster_log_must_say(&t->cluster, BAD, saying);
     place(t, BAD);
-    seq = status_number(&t->cluster, &t->http, 0, "applied_seq");
-    for (i = 0; i < NODES; i++) {
-        wait_applied(&t->cluster, &t->http, i, seq);
-    }
-    compare_heads(&t->cluster, &t->http, seq);
+    seq = look_number(&t->cluster, 0, "applied_seq");
+    look_equal(&t->cluster, (1u << NODES) - 1, seq);
     printf("%s\n    goes on: %s\n", what, saying);
     t->cases++;
 }
@@ -412,8 +409,7 @@ static void stop_whole(struct test *t)
     uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
     struct cluster *c = &t->cluster;
 
-    while (status_number(c, &t->http, BAD, "checkpoint_index") <
-           status_number(c, &t->http, BAD, "last_index")) {
+    while (look_number(c, BAD, "checkpoint_index") < look_number(c, BAD, "last_index")) {
         if (test_now_us() > limit) {
             cluster_die(c, "no checkpoint holds all of the log");
         }

@@ -55,6 +55,16 @@ static const struct {
     {"change-unsettled", MUTANT_CHANGE_UNSETTLED},
     {"mute-standbys", MUTANT_MUTE_STANDBYS},
     {"sole-term", MUTANT_SOLE_TERM},
+    {"certain-answer", MUTANT_CERTAIN_ANSWER},
+    {"clock-back", MUTANT_CLOCK_BACK},
+    {"ignore-sync", MUTANT_IGNORE_SYNC},
+    {"skip-dedupe", MUTANT_SKIP_DEDUPE},
+    {"forget-frozen", MUTANT_FORGET_FROZEN},
+    {"lose-tombstone", MUTANT_LOSE_TOMBSTONE},
+    {"rollback-twice", MUTANT_ROLLBACK_TWICE},
+    {"apply-twice", MUTANT_APPLY_TWICE},
+    {"spend-held", MUTANT_SPEND_HELD},
+    {"half-atomic", MUTANT_HALF_ATOMIC},
 };
 enum { MUTANTS = sizeof mutant_names / sizeof mutant_names[0] };
 

@@ -157,6 +157,7 @@ static bool transport_send(void *impl, uint64_t peer, enum frame_kind kind, stru
         world_fail(w, "node %u sends a frame of %zu bytes", (unsigned)n->id, frame.len);
         return false;
     }
+    w->hash = mix_bytes(w->hash, frame.base, frame.len);
     if (!l->up || random_chance(&w->random, w->profile.refuse_per_mille)) {
         return false;
     }

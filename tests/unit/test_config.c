@@ -119,6 +119,7 @@ static void mistakes_name_their_line(void **state)
     refused(GOOD "member = 127.0.0.1:7003\n", "expected NODE_ID HOST:PORT");
     refused(GOOD "log_level = in\x01 fo\n", "byte 0x01 in column 15");
     refused("node_id = 9\n", "cluster_id is missing");
+    refused("cluster_id = c\nnode_id = 9\n", "data_dir is missing"); /* who joins needs no member */
     refused("", "is missing");
 }
 
