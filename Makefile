@@ -84,12 +84,12 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 # Of the fault-injection suite: what judges a history (the runner and the tests use it too).
 CHECKER_ARCHIVE := $(BUILD)/jepsen/libchecker.a
 CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_order check_reads \
-                     edn explain history ledger report report_assets report_chart \
+                     edn explain history ledger op recorder report report_assets report_chart \
                      report_timeline stats)
 CHECKER         := $(BUILD)/jepsen/checker
 # ... and what runs the cluster, its clients and its faults.
 JEPSEN          := $(BUILD)/jepsen/jepsen
-JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o %/power_cut.o %/power_names.o %/power_start.o,$(call objects,jepsen))
+JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o $(BUILD)/jepsen/power_%,$(call objects,jepsen))
 POWER           := $(BUILD)/jepsen/power.so
 MODEL           := $(BUILD)/tests/model/model
 

@@ -37,8 +37,8 @@ struct answer_seen client_call(struct client *c, const struct op *op, unsigned n
                                                   : run->cluster.provider_key,
                        text, &answer);
     uint64_t now_ns = recorder_now_ns(&run->recorder);
-    seen.end = op_ended(op, node + FIRST_NODE_ID, status, c->http.error == CURLE_COULDNT_CONNECT,
-                        answer, c->http.applied, &ended);
+    seen.end = op_ended(op, node + FIRST_NODE_ID, status, !c->http.reached, answer, c->http.applied,
+                        &ended);
     recorder_line(&run->recorder, now_ns, c->process, endings[seen.end], fn_name(op->f), ended);
     seen.applied = seen.end == END_OK && !fn_is_read(op->f);
     seen.last = page_end(op, ended);

@@ -48,6 +48,16 @@ static unsigned number(const char *name, const char *text, unsigned long least, 
     return (unsigned)value;
 }
 
+static void usage(void)
+{
+    fputs("usage: jepsen --florind FILE --florinctl FILE --checker FILE [--nemesis NAMES]\n"
+          "    [--workload NAME] [--time SECONDS] [--nodes N] [--clients N] [--rate "
+          "PER_SECOND] [--seed N]\n"
+          "    [--out FOLDER] [--preload LIBRARIES] [--keep]\n",
+          stderr);
+    exit(EXIT_USAGE);
+}
+
 static void parse(struct options *o, int argc, char **argv)
 {
     static const struct option names[] = {
@@ -104,12 +114,7 @@ static void parse(struct options *o, int argc, char **argv)
         }
     }
     if (optind != argc || o->florind == NULL || o->florinctl == NULL || o->checker == NULL) {
-        fputs("usage: jepsen --florind FILE --florinctl FILE --checker FILE [--nemesis NAMES]\n"
-              "    [--workload NAME] [--time SECONDS] [--nodes N] [--clients N] [--rate "
-              "PER_SECOND] [--seed N]\n"
-              "    [--out FOLDER] [--preload LIBRARIES] [--keep]\n",
-              stderr);
-        exit(EXIT_USAGE);
+        usage();
     }
     if (!workload_known(o->workload)) {
         fprintf(stderr,

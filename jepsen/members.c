@@ -33,7 +33,8 @@ unsigned members_count(const struct run *run, enum member_place place)
 
 bool members_have_room(const struct run *run)
 {
-    return run->cluster.n < CLUSTER_NODES_MAX;
+    /* One is kept for a node that is lost meanwhile. */
+    return run->cluster.n + 1 < CLUSTER_NODES_MAX;
 }
 
 /* --- one change ------------------------------------------------------------------------------- */
@@ -43,12 +44,14 @@ int members_change(struct run *run, enum member_change change, int node)
     static const enum member_place places[] = {
         [CHANGE_ADD] = PLACE_STANDBY,   [CHANGE_ADD_VOTER] = PLACE_VOTER,
         [CHANGE_PROMOTE] = PLACE_VOTER, [CHANGE_DEMOTE] = PLACE_STANDBY,
-        [CHANGE_REMOVE] = PLACE_GONE,   [CHANGE_REPLACE] = PLACE_VOTER,
+        [CHANGE_REMOVE] = PLACE_GONE,
     };
     struct members *m = &run->members;
+    enum member_place place = PLACE_NONE; /* of who is replaced */
 
     m->old = node;
     if (change == CHANGE_REPLACE) { /* nothing is asked of it any more, and it does not come back */
+        place = m->places[node];
         m->places[node] = PLACE_GONE;
         run_node_out(run, node);
         cluster_signal(&run->cluster, node, SIGKILL);
@@ -59,7 +62,7 @@ int members_change(struct run *run, enum member_change change, int node)
     }
     m->change = change;
     m->node = node;
-    m->places[node] = places[change];
+    m->places[node] = change == CHANGE_REPLACE ? place : places[change];
     return node;
 }
 
@@ -76,6 +79,32 @@ static bool command(struct run *run, const char *const *words)
     return WIFEXITED(status) &&
            (WEXITSTATUS(status) == 0 ||
             (strcmp(words[1], "remove") == 0 && cluster_ctl_says(&run->cluster, "unknown_member")));
+}
+
+bool members_can_replace(const struct run *run)
+{
+    return members_have_room(run) && run->members.change == CHANGE_NONE && run->members.lost == 0;
+}
+
+void members_lose(struct run *run, int i)
+{
+    run->members.lost |= 1u << i;
+}
+
+bool members_lost(const struct run *run, int i)
+{
+    return (run->members.lost >> i & 1u) != 0 || run->members.places[i] == PLACE_GONE;
+}
+
+bool members_take_up(struct run *run)
+{
+    struct members *m = &run->members;
+
+    if (m->change == CHANGE_NONE && m->lost != 0) {
+        members_change(run, CHANGE_REPLACE, __builtin_ctz(m->lost));
+        m->lost = 0;
+    }
+    return m->change != CHANGE_NONE;
 }
 
 bool members_settle(struct run *run, unsigned limit_s)
@@ -192,6 +221,7 @@ void members_finish(struct run *run)
     char what[80];
     int i;
 
+    members_take_up(run);
     members_say(run, what, sizeof what);
     if (!members_settle(run, FINISH_LIMIT_S)) {
         snprintf(run->surprise, sizeof run->surprise,

@@ -24,6 +24,7 @@ struct members {
     enum member_place places[CLUSTER_NODES_MAX]; /* what is wanted */
     enum member_change change;                   /* under way */
     int node, old;                               /* whom it is about; old: CHANGE_REPLACE */
+    unsigned lost; /* bit i: node i is to be replaced when nothing else is under way */
 };
 
 void members_init(struct run *run);
@@ -35,6 +36,15 @@ bool members_have_room(const struct run *run);
 /* Begins a change; none is under way. A node to be added is made and started; `node` is ignored
  * then. Returns the node that it is about. */
 int members_change(struct run *run, enum member_change change, int node);
+
+/* Node i is lost, as far as its operator knows, and waits to be replaced. One at a time: two of
+ * three would be the majority. */
+bool members_can_replace(const struct run *run);
+void members_lose(struct run *run, int i);
+bool members_lost(const struct run *run, int i); /* also when it was replaced or removed since */
+
+/* Is a change under way? A node that waits to be replaced makes one. */
+bool members_take_up(struct run *run);
 
 /* Gives the commands of what is under way; true when it is done (also when nothing was). */
 bool members_settle(struct run *run, unsigned limit_s);

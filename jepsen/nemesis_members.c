@@ -61,7 +61,7 @@ static void members_start(struct attack *a)
 {
     struct run *run = a->run;
     struct choice choices[WHATS_MAX];
-    bool again = run->members.change != CHANGE_NONE;
+    bool again = members_take_up(run);
     unsigned n = again ? 0 : list_choices(run, choices);
     char what[80];
 
