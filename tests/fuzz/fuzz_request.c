@@ -275,7 +275,7 @@ static void ask(struct rig *r, const uint8_t *data, size_t size)
     bytes_init(&out);
     exchange_init(&x, &r->api, &out);
     if (aim(&x, lines[0])) {
-        x.remote = "192.0.2.7";
+        snprintf(x.remote, sizeof x.remote, "192.0.2.7");
         x.headers.timeout = lines[1][0] == '\0' ? NULL : lines[1];
         x.headers.content_type =
             (data[1] & SEND_MSGPACK) != 0 ? "application/msgpack" : "application/json";
