@@ -14,7 +14,7 @@
 
 #include "consensus/configuration.h"
 #include "consensus/log.h"
-#include "consensus/mutant.h"
+#include "statemachine/mutant.h"
 #include "consensus/storage.h"
 #include "consensus/submit.h"
 #include "consensus/transport.h"

@@ -20,6 +20,7 @@
 
 #include "consensus/disk.h"
 #include "statemachine/bytes.h"
+#include "statemachine/mutant.h"
 #include "statemachine/report.h"
 
 enum {
@@ -57,6 +58,9 @@ struct log;
 
 struct log_options {
     size_t segment_bytes; /* 0: 64 MiB */
+#ifdef FLORIN_MUTANTS
+    enum mutant mutant;
+#endif
 };
 
 /* Makes a new, empty log with this identity; -1 if the folder already has one. With `first`, it

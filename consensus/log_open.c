@@ -371,6 +371,9 @@ int log_open(struct log **out, struct disk *disk, const struct log_identity *ide
     log->disk = disk;
     log->reporter = reporter;
     log->segment_bytes = segment_size(options);
+#ifdef FLORIN_MUTANTS
+    log->mutant = options == NULL ? MUTANT_NONE : options->mutant;
+#endif
     log->vote.handle = -1;
     manifest_init(&log->manifest);
     log_index_init(&log->index);

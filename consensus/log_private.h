@@ -51,6 +51,9 @@ struct log {
     uint32_t synced;            /* ... and synced */
     uint32_t zeroed;            /* behind `written` and up to here zeros were written */
     struct bytes pending;       /* stands behind `written` */
+#ifdef FLORIN_MUTANTS
+    enum mutant mutant;
+#endif
 };
 
 /* Appends a segment to the table and takes the handle over. */

@@ -165,7 +165,8 @@ static void sweep(struct replica *r)
     for (w = r->places[WORK_WAITING].first; w != NULL; w = next) {
         next = w->next;
         if (w->deadline_ms <= now && w->proposed == 0) {
-            work_finish(r, w, w->maybe_logged ? RESULT_UNKNOWN : RESULT_UNAVAILABLE);
+            bool unknown = w->maybe_logged && !MUTANT(&r->options.driver, MUTANT_CERTAIN_ANSWER);
+            work_finish(r, w, unknown ? RESULT_UNKNOWN : RESULT_UNAVAILABLE);
         }
     }
     for (w = r->places[WORK_SENT].first; w != NULL; w = next) {

@@ -48,6 +48,9 @@ static uint64_t stamp(struct replica *r)
     uint64_t now = replica_wall_ms(r);
     uint64_t ledger = r->options.fsm.clock_ms(r->options.fsm.impl);
 
+    if (MUTANT(&r->options.driver, MUTANT_CLOCK_BACK)) {
+        return now;
+    }
     now = now < ledger ? ledger : now;
     r->last_time_ms = now < r->last_time_ms ? r->last_time_ms : now;
     return r->last_time_ms;

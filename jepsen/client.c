@@ -88,7 +88,7 @@ const struct op *client_remembered(struct client *c)
 
 unsigned client_node(struct client *c)
 {
-    return chance_below(&c->chance, (unsigned)c->run->cluster.n);
+    return (unsigned)run_any_node(c->run, &c->chance);
 }
 
 void client_new_id(struct client *c, const char *name, char id[static OP_TEXT_MAX])

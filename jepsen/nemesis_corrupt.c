@@ -127,7 +127,7 @@ static void must_refuse(struct run *run, int i, const struct damage *d)
 static void corrupt_start(struct attack *a)
 {
     struct run *run = a->run;
-    int i = (int)chance_below(&run->chance, (unsigned)run->cluster.n);
+    int i = run_any_node(run, &run->chance);
     struct damage d = {.name = ""};
     int fd;
 

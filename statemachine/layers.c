@@ -93,7 +93,7 @@ int layers_get(const struct layers *l, enum store_table table, struct slice key,
         }
         c = memo->active;
     }
-    if (c == NULL) {
+    if (c == NULL && !(table == TABLE_TRANSACTION && MUTANT(l, MUTANT_FORGET_FROZEN))) {
         c = changes_get(l->other, table, key, memo->hash);
     }
     if (c != NULL) {

@@ -12,6 +12,7 @@
 #define FLORIN_LAYERS_H
 
 #include "statemachine/changes.h"
+#include "statemachine/mutant.h"
 #include "statemachine/seen.h"
 
 /* The last keys that were looked up or put, by table: what a command changes it has read before, so
@@ -33,6 +34,9 @@ struct layers {
     struct layers_memo *memos;
     struct seen seen; /* what need not be looked for in any layer */
     uint8_t hash_key[CHANGES_HASH_KEY_BYTES];
+#ifdef FLORIN_MUTANTS
+    enum mutant mutant;
+#endif
 };
 
 /* Borrows the store: whoever opened it closes it, after layers_close. */

@@ -36,6 +36,12 @@ int machine_open(struct machine **machine, struct store store,
         free(m);
         return -1;
     }
+#ifdef FLORIN_MUTANTS
+    m->state.mutant = m->state.layers.mutant = options->mutant;
+    if (options->mutant == MUTANT_APPLY_TWICE && m->applied_index > 2) {
+        m->applied_index -= 2;
+    }
+#endif
     m->durable_index = m->applied_index;
     *machine = m;
     return 0;
@@ -182,7 +188,7 @@ int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const voi
         return -1;
     }
     m->in_entry = true;
-    if (time_ms > m->state.clock_ms) {
+    if (time_ms > m->state.clock_ms || MUTANT(&m->options, MUTANT_CLOCK_BACK)) {
         m->state.clock_ms = time_ms;
     }
     if (read_command(index, command, len, &c, fault) != 0 ||

@@ -11,6 +11,7 @@
 #ifndef FLORIN_MACHINE_H
 #define FLORIN_MACHINE_H
 
+#include "statemachine/mutant.h"
 #include "statemachine/query.h"
 #include "statemachine/store.h"
 
@@ -25,6 +26,9 @@ struct machine_options {
      * not have the same. Random in production, so that clients can't choose names and ids that all
      * fall into one place; any constant in tests. */
     uint8_t hash_key[16];
+#ifdef FLORIN_MUTANTS
+    enum mutant mutant;
+#endif
 };
 
 /* Takes the store over on success (closes it in machine_close); reads applied index, chain head

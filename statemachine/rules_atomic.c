@@ -286,6 +286,10 @@ int rules_atomic(struct state *s, const struct command *c, struct decision *d, s
     if (rc == 1 && c->close_round && rules_round_end(s, c, fault) != 0) {
         rc = -1;
     }
+    if (rc == 0 && MUTANT(s, MUTANT_HALF_ATOMIC)) {
+        layers_keep(&s->layers);
+        return 0;
+    }
     if (rc == 1 && !c->dry_run) {
         note_call(s, c, ids, &mark);
         layers_keep(&s->layers);

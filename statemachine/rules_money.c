@@ -111,7 +111,7 @@ int money_repeat(struct money *m, struct decision *d, struct fault *fault)
     if (rc < 0) {
         return -1;
     }
-    if (rc == 0 || t->seq == 0) {
+    if (rc == 0 || t->seq == 0 || MUTANT(m->state, MUTANT_SKIP_DEDUPE)) {
         return 0;
     }
     if (state_record(m->state, t->seq, &r, fault) != 0 ||
@@ -363,7 +363,8 @@ static int transfer(struct money *m, enum verdict *verdict, struct fault *fault)
         return -1;
     }
     if (*verdict == VERDICT_APPLIED && r->debit.kind == ACCOUNT_PLAYER && r->n_postings > 0 &&
-        r->postings[0].debit_balance_minor < purse_held(&m->purse)) {
+        r->postings[0].debit_balance_minor <
+            (MUTANT(m->state, MUTANT_SPEND_HELD) ? 0 : purse_held(&m->purse))) {
         *verdict = VERDICT_INSUFFICIENT_FUNDS;
     }
     r->amount_minor = r->requested_minor;

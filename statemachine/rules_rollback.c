@@ -74,7 +74,7 @@ static int of_record(struct money *m, const struct record *original, enum verdic
         *verdict = VERDICT_TOMBSTONE;
         return 0;
     }
-    if (m->original.rolled_by != 0) {
+    if (m->original.rolled_by != 0 && !MUTANT(m->state, MUTANT_ROLLBACK_TWICE)) {
         return 0;
     }
     return reverse(m, verdict, fault);
@@ -95,7 +95,7 @@ int rules_rollback(struct money *m, enum verdict *verdict, struct fault *fault)
     }
     if (rc == 0) {
         m->original = (struct transaction){0, 0, 0};
-        m->marks_original = true;
+        m->marks_original = !MUTANT(m->state, MUTANT_LOSE_TOMBSTONE);
         *verdict = VERDICT_TOMBSTONE;
         return 0;
     }

@@ -45,6 +45,7 @@
 #define FLORIN_STATE_H
 
 #include "statemachine/layers.h"
+#include "statemachine/mutant.h"
 #include "statemachine/record.h"
 #include "statemachine/query.h"
 
@@ -185,6 +186,9 @@ struct state {
     struct bytes sealed; /* the record that is being made, or that was looked up */
     struct bytes items;  /* the outcomes of an atomic command's items, as they are made */
     struct bytes spare;  /* a record that outlives its draft */
+#ifdef FLORIN_MUTANTS
+    enum mutant mutant;
+#endif
 };
 
 /* Reads the meta table; writes nothing. Borrows the store. After -1, state_close is due too. */

@@ -3,12 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct intent *intent_new(struct world *w)
+static struct intent *intent_add(struct clients *c)
 {
-    struct clients *c = w->clients;
-    struct random *r = &w->random;
-    static const enum command_type types[] = {COMMAND_BET,     COMMAND_BET, COMMAND_WIN,
-                                              COMMAND_DEPOSIT, COMMAND_BET, COMMAND_ROLLBACK};
     struct intent *i;
 
     if (c->n_intents == c->cap_intents) {
@@ -20,29 +16,65 @@ static struct intent *intent_new(struct world *w)
     }
     i = &c->intents[c->n_intents++];
     memset(i, 0, sizeof *i);
-    i->type = types[random_below(r, 6)];
+    i->n_items = 1;
+    return i;
+}
+
+static void intent_new(struct world *w)
+{
+    struct clients *c = w->clients;
+    struct random *r = &w->random;
+    static const enum command_type types[] = {COMMAND_BET, COMMAND_BET,      COMMAND_WIN,
+                                              COMMAND_BET, COMMAND_DEPOSIT,  COMMAND_ROLLBACK,
+                                              COMMAND_BET, COMMAND_WITHDRAW, COMMAND_WIN};
+    struct intent *i = intent_add(c);
+
+    i->type = types[random_below(r, 9)];
     i->player = (uint32_t)random_below(r, SIM_PLAYERS);
     i->amount_minor = (int64_t)random_between(r, 1, 5000);
     /* Also ids that come later: their rollback leaves a tombstone. */
     i->original = random_below(r, c->n_intents + 3);
-    return i;
 }
 
-int intent_of(struct slice id, uint64_t *intent)
+/* The items of one atomic command, for one player. */
+static void group_new(struct world *w)
+{
+    struct clients *c = w->clients;
+    struct random *r = &w->random;
+    unsigned n = (unsigned)random_between(r, 2, GROUP_MAX);
+    uint64_t first = c->n_intents;
+    unsigned at;
+
+    for (at = 0; at < n; at++) {
+        struct intent *i = intent_add(c);
+        i->type = random_chance(r, 600) ? COMMAND_BET : COMMAND_WIN;
+        i->player = at == 0 ? (uint32_t)random_below(r, SIM_PLAYERS) : c->intents[first].player;
+        i->amount_minor = (int64_t)random_between(r, 1, 5000);
+        i->back = at;
+        i->n_items = at == 0 ? n : 0;
+    }
+}
+
+int clients_number(struct slice id, uint64_t *number)
 {
     size_t i;
 
-    if (id.len < 2 || id.len > 12 || id.base[0] != 't') {
+    if (id.len < 2 || id.len > 24 || id.base[0] != 't') {
         return -1;
     }
-    *intent = 0;
-    for (i = 1; i < id.len; i++) {
+    *number = 0;
+    for (i = 1; i < id.len && id.base[i] != ':'; i++) {
         if (id.base[i] < '0' || id.base[i] > '9') {
             return -1;
         }
-        *intent = *intent * 10 + (uint64_t)(id.base[i] - '0');
+        *number = *number * 10 + (uint64_t)(id.base[i] - '0');
     }
     return 0;
+}
+
+uint32_t clients_hold_s(uint64_t number)
+{
+    return 1 + (uint32_t)(number % 40);
 }
 
 static void add_command(struct client *c, const struct command *command)
@@ -81,36 +113,105 @@ static void add_intent(struct client *c, uint64_t number, const struct intent *i
     } else if (conflicting) {
         command.amount.digits++;
     }
-    if (i->type == COMMAND_DEPOSIT) {
+    if (i->type == COMMAND_DEPOSIT || i->type == COMMAND_WITHDRAW) {
         command.principal = slice_of("bank");
         command.gateway = slice_of("bank");
+        command.expires_s = i->type == COMMAND_WITHDRAW ? clients_hold_s(number) : 0;
     }
     add_command(c, &command);
+}
+
+static void add_group(struct client *c, const struct clients *all, uint64_t first, uint64_t origin)
+{
+    struct command command = {.type = COMMAND_ATOMIC, .origin = origin};
+    char ids[GROUP_MAX][24], player[16];
+    unsigned at;
+
+    snprintf(player, sizeof player, "player%u", all->intents[first].player);
+    command.principal = slice_of("games");
+    command.player = slice_of(player);
+    command.currency = slice_of("EUR");
+    command.n_items = (uint8_t)all->intents[first].n_items;
+    for (at = 0; at < command.n_items; at++) {
+        const struct intent *i = &all->intents[first + at];
+        snprintf(ids[at], sizeof ids[at], "t%llu", (unsigned long long)(first + at));
+        command.items[at] = (struct command_item){
+            .type = i->type, .id = slice_of(ids[at]), .amount = {i->amount_minor, 2}};
+    }
+    add_command(c, &command);
+}
+
+static void add_end(struct client *c, const struct attempt *a, uint64_t origin)
+{
+    struct command command = {.type = a->end, .origin = origin};
+    char original[24];
+
+    snprintf(original, sizeof original, "t%llu", (unsigned long long)a->intent);
+    command.principal = slice_of("bank");
+    command.original = slice_of(original);
+    add_command(c, &command);
+}
+
+/* Once more, more likely something recent; of an atomic command all of it. */
+static uint64_t choose_again(struct world *w)
+{
+    struct clients *all = w->clients;
+    uint64_t back = random_below(&w->random, random_chance(&w->random, 700) ? 20 : 2000);
+    uint64_t number = back < all->n_intents ? all->n_intents - 1 - back : 0;
+
+    return number - all->intents[number].back;
+}
+
+static void try_again(struct world *w, struct attempt *a)
+{
+    struct intent *i;
+    unsigned at;
+
+    a->intent = choose_again(w);
+    i = &w->clients->intents[a->intent];
+    if (i->type == COMMAND_WITHDRAW && random_chance(&w->random, 700)) {
+        a->end =
+            random_chance(&w->random, 500) ? COMMAND_WITHDRAW_CONFIRM : COMMAND_WITHDRAW_CANCEL;
+        return;
+    }
+    for (at = 0; at < i->n_items; at++) {
+        a->decided_earlier = a->decided_earlier || i[at].decided;
+    }
+    a->conflicting = i->n_items == 1 && i->decided && random_chance(&w->random, 200);
+}
+
+static void count_attempt(struct clients *all, const struct attempt *a, bool ended, bool counts)
+{
+    struct intent *i = &all->intents[a->intent];
+    unsigned at;
+
+    for (at = 0; !a->conflicting && a->end == 0 && at < i->n_items; at++) {
+        i[at].open += ended ? -1U : 1;
+        i[at].attempts += ended ? -(unsigned)counts : 1;
+    }
 }
 
 static void add_attempt(struct world *w, struct client *c, uint64_t origin)
 {
     struct clients *all = w->clients;
-    struct attempt *a = &c->attempts[c->n_attempts];
-    struct intent *i;
+    struct attempt *a = &c->attempts[c->n_attempts++];
 
     *a = (struct attempt){.intent = all->n_intents};
     if (all->n_intents > 0 && random_chance(&w->random, 250)) {
-        /* Once more, more likely something recent. */
-        uint64_t back = random_below(&w->random, random_chance(&w->random, 700) ? 20 : 2000);
-        a->intent = back < all->n_intents ? all->n_intents - 1 - back : 0;
-        i = &all->intents[a->intent];
-        a->decided_earlier = i->decided;
-        a->conflicting = i->decided && random_chance(&w->random, 200);
+        try_again(w, a);
+    } else if (random_chance(&w->random, 100)) {
+        group_new(w);
     } else {
-        i = intent_new(w);
+        intent_new(w);
     }
-    if (!a->conflicting) {
-        i->attempts++;
-        i->open++;
+    count_attempt(all, a, false, true);
+    if (a->end != 0) {
+        add_end(c, a, origin);
+    } else if (all->intents[a->intent].n_items > 1) {
+        add_group(c, all, a->intent, origin);
+    } else {
+        add_intent(c, a->intent, &all->intents[a->intent], origin, a->conflicting);
     }
-    add_intent(c, a->intent, i, origin, a->conflicting);
-    c->n_attempts++;
 }
 
 void intents_ask(struct world *w, struct client *c)
@@ -178,12 +279,78 @@ static void remember(struct world *w, struct intent *i, const struct outcome *o,
     }
 }
 
-static void take_outcome(struct world *w, struct client *c, const struct attempt *a,
-                         const struct outcome *o)
+/* The record of one intent, with its outcome. */
+static void take_record(struct world *w, struct client *c, const struct attempt *a, uint64_t number,
+                        const struct outcome *o)
 {
-    struct intent *i = &w->clients->intents[a->intent];
-    uint64_t found;
+    struct intent *i = &w->clients->intents[number];
+    uint64_t found, as_of;
 
+    if (!o->has_record || clients_number(o->record.id, &found) != 0 || found != number) {
+        world_fail(w, "t%llu is answered %s with the record of %.*s", (unsigned long long)number,
+                   verdict_code(o->verdict), o->has_record ? (int)o->record.id.len : 4,
+                   o->has_record ? o->record.id.base : "none");
+        return;
+    }
+    if (o->replayed ? i->attempts == 1 : a->decided_earlier) {
+        world_fail(w, "t%llu is answered as %s", (unsigned long long)number,
+                   o->replayed ? "replayed, and was never tried before"
+                               : "new, and was answered before");
+    }
+    if (o->verdict != o->record.verdict ||
+        !check_balance(w->check, i->player, o->balance_now_minor, c->acknowledged,
+                       w->check->n_ledger, &as_of)) {
+        world_fail(w, "t%llu is answered with a verdict or balance that it never had",
+                   (unsigned long long)number);
+    }
+    remember(w, i, o, number);
+    w->hash = mix(w->hash, mix(number, i->seq));
+}
+
+/* Of a withdrawal's end: its record is made once, and the other end never. */
+static void take_end(struct world *w, const struct attempt *a, const struct outcome *o)
+{
+    const struct intent *i = &w->clients->intents[a->intent];
+
+    if (o->has_record
+            ? i->ended_seq != o->record.seq || o->record.type != a->end
+            : o->verdict != VERDICT_HOLD_CLOSED && o->verdict != VERDICT_UNKNOWN_TRANSACTION) {
+        world_fail(w, "the end of withdrawal t%llu is answered %s", (unsigned long long)a->intent,
+                   verdict_code(o->verdict));
+    } else if (o->has_record && o->record.seq > w->check->acknowledged) {
+        w->check->acknowledged = o->record.seq;
+    }
+}
+
+/* All items, or the record of the one that was refused. */
+static void take_group(struct world *w, struct client *c, const struct attempt *a,
+                       struct outcome *o)
+{
+    const struct intent *first = &w->clients->intents[a->intent];
+    struct outcome item;
+    struct fault fault;
+    unsigned at = 0;
+
+    if (o->has_item) {
+        take_record(w, c, a, a->intent + o->item, o);
+        return;
+    }
+    while (outcome_next(o, &item, &fault) == 1 && at < first->n_items) {
+        take_record(w, c, a, a->intent + at++, &item);
+    }
+    if (at != first->n_items) {
+        world_fail(w, "the atomic command of t%llu is answered %s with %u items",
+                   (unsigned long long)a->intent, verdict_code(o->verdict), at);
+    }
+}
+
+static void take_outcome(struct world *w, struct client *c, const struct attempt *a,
+                         struct outcome *o)
+{
+    if (a->end != 0) {
+        take_end(w, a, o);
+        return;
+    }
     if (a->conflicting) {
         if (o->verdict != VERDICT_IDEMPOTENCY_CONFLICT) {
             world_fail(w, "t%llu with another content is answered %s",
@@ -191,25 +358,12 @@ static void take_outcome(struct world *w, struct client *c, const struct attempt
         }
         return;
     }
-    i->open--;
-    if (!o->has_record || intent_of(o->record.id, &found) != 0 || found != a->intent) {
-        world_fail(w, "t%llu is answered %s with the record of %.*s", (unsigned long long)a->intent,
-                   verdict_code(o->verdict), o->has_record ? (int)o->record.id.len : 4,
-                   o->has_record ? o->record.id.base : "none");
-        return;
+    count_attempt(w->clients, a, true, false);
+    if (w->clients->intents[a->intent].n_items > 1) {
+        take_group(w, c, a, o);
+    } else {
+        take_record(w, c, a, a->intent, o);
     }
-    if (o->replayed ? i->attempts == 1 : a->decided_earlier) {
-        world_fail(w, "t%llu is answered as %s", (unsigned long long)a->intent,
-                   o->replayed ? "replayed, and was never tried before"
-                               : "new, and was answered before");
-    }
-    if (!check_balance(w->check, i->player, o->balance_now_minor, c->acknowledged,
-                       w->check->n_ledger)) {
-        world_fail(w, "t%llu is answered with a balance that nobody had",
-                   (unsigned long long)a->intent);
-    }
-    remember(w, i, o, a->intent);
-    w->hash = mix(w->hash, mix(a->intent, i->seq));
 }
 
 void intents_answered(struct world *w, struct client *c)
@@ -252,18 +406,14 @@ static void must_be_absent(struct world *w, uint64_t number)
 void intents_unanswered(struct world *w, struct client *c, enum ticket_result result)
 {
     bool certain = result != RESULT_UNKNOWN;
-    unsigned n;
+    unsigned n, at;
 
     for (n = 0; n < c->n_attempts; n++) {
         const struct attempt *a = &c->attempts[n];
-        struct intent *i = &w->clients->intents[a->intent];
-        if (a->conflicting) {
-            continue;
-        }
-        i->open--;
-        if (certain) {
-            i->attempts--;
-            must_be_absent(w, a->intent);
+        const struct intent *i = &w->clients->intents[a->intent];
+        count_attempt(w->clients, a, true, certain);
+        for (at = 0; certain && a->end == 0 && at < i->n_items; at++) {
+            must_be_absent(w, a->intent + at);
         }
     }
 }
@@ -276,18 +426,26 @@ void clients_recorded(struct world *w, const struct record *r)
     uint64_t number;
     struct intent *i;
 
-    if (intent_of(r->id, &number) != 0 || number >= c->n_intents) {
+    if (clients_number(r->id, &number) != 0 || number >= c->n_intents) {
         world_fail(w, "record %llu has an id that nobody gave", (unsigned long long)r->seq);
         return;
     }
     i = &c->intents[number];
+    if (r->type == COMMAND_WITHDRAW_CONFIRM || r->type == COMMAND_WITHDRAW_CANCEL) {
+        if (i->ended_seq != 0) {
+            world_fail(w, "withdrawal t%llu ends twice", (unsigned long long)number);
+        }
+        i->ended_seq = r->seq;
+        return;
+    }
     if (i->recorded_seq != 0) {
         world_fail(w, "t%llu is in the ledger twice: %llu and %llu", (unsigned long long)number,
                    (unsigned long long)i->recorded_seq, (unsigned long long)r->seq);
     }
     i->recorded_seq = r->seq;
     must_be_absent(w, number);
-    if (r->type != i->type || (uint32_t)check_player(r->player) != i->player) {
+    if (r->type != i->type || (uint32_t)check_player(r->player) != i->player ||
+        (i->type != COMMAND_ROLLBACK && r->requested_minor != i->amount_minor)) {
         world_fail(w, "t%llu is in the ledger with another content", (unsigned long long)number);
     }
 }

@@ -5,13 +5,16 @@
 #include "tests/sim/sim_check.h"
 #include "tests/sim/sim_client.h"
 
-enum { BATCH_MAX = 4 };
+enum { BATCH_MAX = 4, GROUP_MAX = 3 };
 
 struct intent {
     enum command_type type;
     uint32_t player;
     int64_t amount_minor;
     uint64_t original; /* rollback: an intent's number, made or not */
+    /* Items of one atomic command follow one another: the first knows how many they are, the others
+     * how far back it is. */
+    unsigned n_items, back;
 
     unsigned attempts; /* that may have been applied */
     unsigned open;     /* of them, not answered yet */
@@ -19,13 +22,15 @@ struct intent {
     uint64_t seq;
     uint8_t hash[HASH_BYTES];
     uint64_t recorded_seq; /* where it stands in the ledger; 0: nowhere */
+    uint64_t ended_seq;    /* a withdrawal: where its confirmation or cancelling does */
 };
 
 /* One command in an open ticket. */
 struct attempt {
     uint64_t intent;
-    bool conflicting;     /* the id is decided and the amount another */
-    bool decided_earlier; /* before the ticket was handed in */
+    enum command_type end; /* a withdrawal's confirmation or cancelling; 0: the intent itself */
+    bool conflicting;      /* the id is decided and the amount another */
+    bool decided_earlier;  /* before the ticket was handed in */
 };
 
 struct client {
@@ -61,7 +66,6 @@ void intents_ask(struct world *w, struct client *c);
 void intents_setup(struct world *w, struct client *c);
 void intents_answered(struct world *w, struct client *c);
 void intents_unanswered(struct world *w, struct client *c, enum ticket_result result);
-int intent_of(struct slice id, uint64_t *intent);
 
 /* client_query.c */
 void queries_ask(struct world *w, struct client *c);

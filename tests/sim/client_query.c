@@ -23,7 +23,8 @@ void queries_ask(struct world *w, struct client *c)
             c->about_decided = w->clients->intents[c->about].decided;
             snprintf(c->id, sizeof c->id, "t%llu", (unsigned long long)c->about);
             q->id = slice_of(c->id);
-            q->principal = w->clients->intents[c->about].type == COMMAND_DEPOSIT
+            q->principal = w->clients->intents[c->about].type == COMMAND_DEPOSIT ||
+                                   w->clients->intents[c->about].type == COMMAND_WITHDRAW
                                ? slice_of("bank")
                                : slice_of("games");
         }
@@ -39,7 +40,13 @@ void queries_ask(struct world *w, struct client *c)
     query_encode(q, &c->ticket->in);
 }
 
-static void head_answered(struct world *w, const struct answer *a, uint64_t low)
+/* Whoever reads later must see as much. */
+static void seen(struct check *check, uint64_t seq)
+{
+    check->acknowledged = seq > check->acknowledged ? seq : check->acknowledged;
+}
+
+static void head_answered(struct world *w, const struct answer *a, bool linearizable, uint64_t low)
 {
     struct check *check = w->check;
 
@@ -51,8 +58,8 @@ static void head_answered(struct world *w, const struct answer *a, uint64_t low)
     if (a->seq > 0 && memcmp(a->hash, check->ledger[a->seq - 1].hash, HASH_BYTES) != 0) {
         world_fail(w, "a read shows another head at %llu", (unsigned long long)a->seq);
     }
-    if (low > 0 && a->seq > check->acknowledged) {
-        check->acknowledged = a->seq; /* whoever reads later must see as much */
+    if (linearizable) {
+        seen(check, a->seq);
     }
 }
 
@@ -60,6 +67,7 @@ static void balances_answered(struct world *w, struct client *c, const struct an
                               bool linearizable, uint64_t low)
 {
     int player = check_player(c->query.player);
+    uint64_t as_of;
     int64_t balance = a->n_balances == 0 ? 0 : a->balances[0].balance_minor;
 
     if (!linearizable && a->verdict == VERDICT_UNKNOWN_PLAYER) {
@@ -70,9 +78,11 @@ static void balances_answered(struct world *w, struct client *c, const struct an
         return;
     }
     if (a->n_balances > 1 ||
-        !check_balance(w->check, (uint32_t)player, balance, low, w->check->n_ledger)) {
+        !check_balance(w->check, (uint32_t)player, balance, low, w->check->n_ledger, &as_of)) {
         world_fail(w, "%s is read with %lld, which it never had since record %llu", c->player,
                    (long long)balance, (unsigned long long)low);
+    } else if (linearizable) {
+        seen(w->check, as_of);
     }
 }
 
@@ -91,6 +101,9 @@ static void records_answered(struct world *w, struct client *c, struct answer *a
             (c->query.type == QUERY_LEDGER && record.seq != expected++)) {
             world_fail(w, "record %llu is read as something else", (unsigned long long)record.seq);
             return;
+        }
+        if (linearizable) {
+            seen(w->check, record.seq);
         }
     }
     if (rv < 0) {
@@ -116,7 +129,7 @@ void queries_answered(struct world *w, struct client *c)
     w->hash = mix_bytes(w->hash, c->ticket->out.base, c->ticket->out.len);
     switch (c->query.type) {
     case QUERY_HEAD:
-        head_answered(w, &a, low);
+        head_answered(w, &a, linearizable, low);
         break;
     case QUERY_BALANCES:
         balances_answered(w, c, &a, linearizable, low);

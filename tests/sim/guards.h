@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "consensus/mutant.h"
+#include "statemachine/mutant.h"
 
 /* A script gives NULL, or what went wrong. */
 typedef const char *guard_script(enum mutant mutant);

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "consensus/mutant.h"
+#include "statemachine/mutant.h"
 
 struct world;
 struct node;
@@ -72,6 +72,7 @@ struct profile {
     unsigned faults;           /* bits of enum fault_kind that may happen */
     bool chaos;                /* Raft frames are lost, doubled and reordered one by one */
     unsigned refuse_per_mille; /* a send finds its queue full */
+    unsigned drift_ppm;        /* how far a clock's speed is off at most */
     bool members;              /* an operator changes the members all the while */
 };
 
@@ -91,7 +92,7 @@ struct world {
     size_t n_events, cap_events;
     uint64_t next_sequence;
     uint64_t events_run;
-    uint64_t hash; /* over everything that happened */
+    uint64_t hash; /* over every event's time, every frame's bytes and every answer */
 
     struct node *nodes; /* room for SIM_NODES_MAX; ids are 1, 2, 3 ... */
     unsigned n_nodes;   /* made so far: profile.n_nodes at first, then those that are to join */

@@ -13,15 +13,18 @@ struct check *check_new(void)
     if (c == NULL) {
         abort();
     }
+    c->rules = ledger_new();
     return c;
 }
 
 void check_free(struct check *c)
 {
+    ledger_free(c->rules);
     free(c->indexes);
     free(c->ledger);
     free(c->leaders);
     free(c->members);
+    free(c->logged);
     free(c);
 }
 
@@ -55,7 +58,7 @@ int check_player(struct slice name)
 
 /* ---- entries ---- */
 
-static void add_record(struct world *w, const struct record *r)
+static void add_record(struct world *w, const struct record *r, bool of_refused)
 {
     struct check *c = w->check;
     int player = check_player(r->player);
@@ -72,15 +75,37 @@ static void add_record(struct world *w, const struct record *r)
     fact->player = (uint32_t)player;
     fact->balance_minor = r->balance_minor;
     clients_recorded(w, r);
+    ledger_record(w, r, of_refused);
+}
+
+static void see_outcome(struct world *w, struct node *n, struct outcome *o)
+{
+    struct check *c = w->check;
+    const struct record *r = &o->record;
+    struct outcome item;
+    struct fault fault;
+    int rv = 0;
+
+    if (o->has_record && r->seq > c->n_ledger) {
+        add_record(w, r, o->has_item);
+    } else if (o->has_record && memcmp(r->hash, c->ledger[r->seq - 1].hash, HASH_BYTES) != 0) {
+        world_fail(w, "node %u changes record %llu", (unsigned)n->id, (unsigned long long)r->seq);
+    }
+    while (o->n_items > 0 && (rv = outcome_next(o, &item, &fault)) == 1) {
+        see_outcome(w, n, &item);
+    }
+    if (rv < 0) {
+        world_fail(w, "node %u gives an outcome that can't be read: %s", (unsigned)n->id,
+                   fault.text);
+    }
 }
 
 void check_outcome(struct world *w, struct node *n, uint64_t index, struct slice outcome)
 {
-    struct check *c = w->check;
     struct outcome o;
     struct fault fault;
 
-    if (index <= c->n_indexes) {
+    if (index <= w->check->n_indexes) {
         return; /* known: check_entry compares the hashes */
     }
     if (outcome_decode(outcome.base, outcome.len, &o, &fault) != 0) {
@@ -88,15 +113,7 @@ void check_outcome(struct world *w, struct node *n, uint64_t index, struct slice
                    fault.text);
         return;
     }
-    if (!o.has_record) {
-        return;
-    }
-    if (o.record.seq > c->n_ledger) {
-        add_record(w, &o.record);
-    } else if (memcmp(o.record.hash, c->ledger[o.record.seq - 1].hash, HASH_BYTES) != 0) {
-        world_fail(w, "node %u changes record %llu", (unsigned)n->id,
-                   (unsigned long long)o.record.seq);
-    }
+    see_outcome(w, n, &o);
 }
 
 static void compare(struct world *w, struct node *n, uint64_t index, const struct index_fact *here,
@@ -207,6 +224,71 @@ void check_entry(struct world *w, struct node *n, uint64_t index)
     }
 }
 
+/* ---- logs ---- */
+
+static struct log_fact *log_fact_of(struct check *c, uint64_t index, uint64_t term)
+{
+    uint64_t at = mix(index, term);
+
+    while (c->logged[at & (c->cap_logged - 1)].index != 0) {
+        struct log_fact *f = &c->logged[at & (c->cap_logged - 1)];
+        if (f->index == index && f->term == term) {
+            return f;
+        }
+        at++;
+    }
+    return &c->logged[at & (c->cap_logged - 1)];
+}
+
+static void logged_grow(struct check *c)
+{
+    struct log_fact *old = c->logged;
+    uint64_t cap = c->cap_logged;
+    uint64_t i;
+
+    c->cap_logged = cap == 0 ? 4096 : 2 * cap;
+    c->logged = calloc(c->cap_logged, sizeof *c->logged);
+    if (c->logged == NULL) {
+        abort();
+    }
+    for (i = 0; i < cap; i++) {
+        if (old[i].index != 0) {
+            *log_fact_of(c, old[i].index, old[i].term) = old[i];
+        }
+    }
+    free(old);
+}
+
+void check_logged(struct world *w, struct node *n, const struct log_entry *e, uint64_t term_before)
+{
+    struct check *c = w->check;
+    struct log_fact fact = {e->index, e->term, term_before, mix_bytes(e->type, e->data, e->len)};
+    const struct index_fact *applied = e->index <= c->n_indexes ? &c->indexes[e->index - 1] : NULL;
+    struct log_fact *known;
+
+    if (2 * c->n_logged >= c->cap_logged) {
+        logged_grow(c);
+    }
+    known = log_fact_of(c, e->index, e->term);
+    if (known->index == 0) {
+        *known = fact;
+        c->n_logged++;
+    } else if (memcmp(known, &fact, sizeof fact) != 0) {
+        world_fail(w,
+                   "logs do not match: node %u has another entry, or another before it, at %llu "
+                   "of term %llu than the first to log it",
+                   (unsigned)n->id, (unsigned long long)e->index, (unsigned long long)e->term);
+    }
+    /* An older leader, cut off, may still write what will not be; a newer one has what was
+     * committed. */
+    if (applied != NULL && (e->term > applied->term ||
+                            (e->term == applied->term && fact.payload != applied->payload))) {
+        world_fail(w, "node %u writes an entry of term %llu over the applied one at %llu, of %llu",
+                   (unsigned)n->id, (unsigned long long)e->term, (unsigned long long)e->index,
+                   (unsigned long long)applied->term);
+    }
+}
+
 /* ---- leaders ---- */
 
 void check_node(struct world *w, struct node *n)
@@ -249,7 +331,7 @@ void check_node(struct world *w, struct node *n)
 /* ---- reads ---- */
 
 bool check_balance(const struct check *c, uint32_t player, int64_t balance_minor, uint64_t low,
-                   uint64_t high)
+                   uint64_t high, uint64_t *as_of)
 {
     int64_t balance = 0;
     uint64_t seq;
@@ -260,11 +342,13 @@ bool check_balance(const struct check *c, uint32_t player, int64_t balance_minor
             break;
         }
     }
-    for (seq = low; balance != balance_minor && seq < high; seq++) {
+    seq = low;
+    for (; balance != balance_minor && seq < high; seq++) {
         if (c->ledger[seq].player == player) {
             balance = c->ledger[seq].balance_minor;
         }
     }
+    *as_of = seq;
     return balance == balance_minor;
 }
 

@@ -2,6 +2,9 @@
  *
  * - an entry that one node applied is applied by every node at the same index with the same term,
  *   the same bytes, the same outcomes and the same chain head after it, also after a restart;
+ * - logs match: one index and term is one entry, behind one entry before it, in every log; nothing
+ *   is written over an entry that anybody has applied;
+ * - each record is what the rules say (sim_ledger.h);
  * - no term has two leaders;
  * - what was acknowledged is in the ledger, once, with the outcome that was told, for ever;
  * - what was said to be certainly not applied is not there;
@@ -13,6 +16,7 @@
 #ifndef FLORIN_SIM_CHECK_H
 #define FLORIN_SIM_CHECK_H
 
+#include "tests/sim/sim_ledger.h"
 #include "tests/sim/sim_node.h"
 
 enum { SIM_PLAYERS = 4 };
@@ -23,6 +27,13 @@ struct index_fact {
     uint64_t payload;
     uint64_t outcomes;
     uint8_t head[MACHINE_CHECK_BYTES];
+};
+
+/* One entry in somebody's log. */
+struct log_fact {
+    uint64_t index, term; /* index 0: a free place */
+    uint64_t term_before; /* of the entry before it */
+    uint64_t payload;
 };
 
 /* One ledger record, by seq. */
@@ -43,10 +54,13 @@ struct check {
     uint64_t n_members, cap_members;
     struct index_fact *indexes; /* [0] is index 1 */
     uint64_t n_indexes, cap_indexes;
+    struct log_fact *logged; /* by index and term: a hash table */
+    uint64_t n_logged, cap_logged;
     struct seq_fact *ledger; /* [0] is seq 1 */
     uint64_t n_ledger, cap_ledger;
     uint64_t *leaders; /* by term; 0: none seen */
     uint64_t cap_leaders;
+    struct ledger *rules;
     uint64_t acknowledged; /* the highest seq that any client has been told of */
 
     /* For the summary. */
@@ -60,15 +74,19 @@ void check_free(struct check *c);
 void check_outcome(struct world *w, struct node *n, uint64_t index, struct slice outcome);
 void check_entry(struct world *w, struct node *n, uint64_t index);
 
+/* sim_storage.c tells what a log holds durably now. */
+void check_logged(struct world *w, struct node *n, const struct log_entry *e, uint64_t term_before);
+
 /* Whether the newest members that anybody has applied have this one. */
 bool check_is_member(const struct check *c, uint64_t id);
 
 /* After each pump. */
 void check_node(struct world *w, struct node *n);
 
-/* True when some seq from `low` to `high` left the player with this balance. */
+/* True when some seq from `low` to `high` left the player with this balance; *as_of is the first.
+ */
 bool check_balance(const struct check *c, uint32_t player, int64_t balance_minor, uint64_t low,
-                   uint64_t high);
+                   uint64_t high, uint64_t *as_of);
 
 /* True when everybody has applied everything and one leads. */
 bool check_settled(const struct world *w);

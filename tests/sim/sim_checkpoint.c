@@ -6,6 +6,8 @@
 #include "tests/sim/sim_check.h"
 #include "tests/sim/sim_node.h"
 
+enum { ROOM_EVERY_US = 1000000 }; /* how often a checkpoint that waits for room tries again */
+
 static uint64_t disk_delay(struct node *n)
 {
     struct world *w = n->world;
@@ -47,8 +49,16 @@ static void written(struct world *w, const struct event *e)
 {
     struct node *n = e->node;
     struct fault fault;
+    int rv;
 
-    if (machine_checkpoint_write(n->machine, &fault) != 0) {
+    sim_store_set_full(n->store, node_disk_full(n));
+    rv = machine_checkpoint_write(n->machine, &fault);
+    if (rv == STORE_NO_ROOM) {
+        n->checkpoint = CHECKPOINT_WAITING;
+        world_schedule(w, ROOM_EVERY_US, *e);
+        return;
+    }
+    if (rv != 0) {
         node_fault(n, &fault);
         return;
     }
@@ -99,6 +109,7 @@ void node_checkpoint_end(struct node *n)
 {
     struct fault fault;
 
+    sim_store_set_full(n->store, node_disk_full(n));
     if (n->checkpoint == CHECKPOINT_WRITING && random_chance(&n->world->random, 500)) {
         (void)machine_checkpoint_write(n->machine, &fault);
     }
@@ -136,8 +147,7 @@ static bool acceptable(struct node *n, struct machine *m)
 
 static void move_in(struct world *w, struct node *n, struct sim_store *copied)
 {
-    struct machine_options options = {.changes_bytes_soft = w->profile.changes_soft,
-                                      .changes_bytes_hard = w->profile.changes_hard};
+    struct machine_options options = node_machine_options(n);
     struct machine *m;
     struct store store;
     struct fault fault;
@@ -176,7 +186,7 @@ static void copy(struct world *w, const struct event *e)
         world_schedule(w, 5000, (struct event){.run = copy, .node = n});
         return;
     }
-    if (!node_awake(peer) || random_chance(&w->random, w->calm ? 0 : 100)) {
+    if (!node_awake(peer) || node_disk_full(n) || random_chance(&w->random, w->calm ? 0 : 100)) {
         fetched(n, false);
         return;
     }

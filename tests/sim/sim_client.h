@@ -19,6 +19,10 @@ void clients_look(struct world *w, struct node *n);
 /* The process died: nobody will ever know. */
 void clients_lost(struct world *w, struct node *n);
 
+/* The number in an id of ours, "t17" or "t17:confirm": 0, or -1. How long a withdrawal is held. */
+int clients_number(struct slice id, uint64_t *number);
+uint32_t clients_hold_s(uint64_t number);
+
 /* A record was made, for the first time on any node. */
 void clients_recorded(struct world *w, const struct record *r);
 

@@ -271,7 +271,9 @@ static int resize_call(struct sim_disk *d, int handle, int64_t size, bool alloca
     pthread_mutex_lock(&d->lock);
     inode = handle_inode(d, handle);
     rv = inode == NULL ? -EBADF : change_begin(d, allocate ? SIM_DISK_ALLOCATE : -1, &halfway);
-    if (rv == 0 && !(allocate && (size_t)size <= inode->now.len)) {
+    if (rv == 0 && d->full && (size_t)size > inode->now.len) {
+        rv = -ENOSPC;
+    } else if (rv == 0 && !(allocate && (size_t)size <= inode->now.len)) {
         size_changed(inode, (size_t)size);
     }
     pthread_mutex_unlock(&d->lock);
@@ -336,6 +338,10 @@ static int64_t sim_write(void *impl, int handle, const void *data, size_t len, i
     pthread_mutex_lock(&d->lock);
     inode = handle_inode(d, handle);
     rv = inode == NULL ? -EBADF : change_begin(d, SIM_DISK_WRITE, &halfway);
+    if (rv == 0 && d->full && (size_t)offset + len > inode->now.len) {
+        rv = -ENOSPC;
+        halfway = true;
+    }
     if (rv == 0) {
         inode_write(inode, data, len, (size_t)offset);
         rv = (int64_t)len;

@@ -42,6 +42,9 @@ enum sim_disk_call { SIM_DISK_WRITE, SIM_DISK_SYNC, SIM_DISK_NAMES, SIM_DISK_ALL
 enum { SIM_DISK_CALLS = 4 };
 void sim_disk_fail(struct sim_disk *d, enum sim_disk_call call, uint64_t n, int error);
 
+/* As long as it is full, no file grows (ENOSPC); what was allocated before can be written. */
+void sim_disk_set_full(struct sim_disk *d, bool full);
+
 /* How many changing calls there were, and how many of them were syncs. */
 uint64_t sim_disk_changes(struct sim_disk *d);
 uint64_t sim_disk_syncs(struct sim_disk *d);

@@ -163,6 +163,13 @@ void sim_disk_fail(struct sim_disk *d, enum sim_disk_call call, uint64_t n, int 
     pthread_mutex_unlock(&d->lock);
 }
 
+void sim_disk_set_full(struct sim_disk *d, bool full)
+{
+    pthread_mutex_lock(&d->lock);
+    d->full = full;
+    pthread_mutex_unlock(&d->lock);
+}
+
 uint64_t sim_disk_changes(struct sim_disk *d)
 {
     return d->n_changes;

@@ -59,6 +59,7 @@ struct sim_disk {
     int last_handle;
     uint64_t power_left; /* changing calls until the cut; 0: none planned */
     bool powered;
+    bool full;
     struct {
         uint64_t left; /* calls until the failure; 0: none planned */
         int error;

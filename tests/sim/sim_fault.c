@@ -172,6 +172,24 @@ static void disk_error(struct world *w)
     }
 }
 
+/* One disk is nearly full, or several of them are, as those of equal machines are; some really. */
+static void full_disks(struct world *w)
+{
+    unsigned chance = random_chance(&w->random, 300) ? 700 : 0;
+    uint64_t short_us = random_between(&w->random, 500000, 8000000);
+    struct node *first = any(w);
+    unsigned i;
+
+    for (i = 0; i < w->n_nodes; i++) {
+        struct node *n = &w->nodes[i];
+        if (n == first || random_chance(&w->random, chance)) {
+            bool full = random_chance(&w->random, 400);
+            world_say(w, "node %u: its disk is %s", (unsigned)n->id, full ? "full" : "nearly full");
+            node_fill_disk(n, short_us, full ? random_below(&w->random, short_us) : 0);
+        }
+    }
+}
+
 static void clock_jump(struct world *w)
 {
     struct node *n = any(w);
@@ -219,6 +237,9 @@ static void happen(struct world *w, enum fault_kind kind)
         break;
     case FAULT_DISK_ERROR:
         disk_error(w);
+        break;
+    case FAULT_FULL_DISK:
+        full_disks(w);
         break;
     case FAULT_CLOCK:
         clock_jump(w);
@@ -271,6 +292,7 @@ void faults_end(struct world *w)
         struct node *n = &w->nodes[i];
         n->paused_until_us = 0;
         n->slow_until_us = 0;
+        node_fill_disk(n, 0, 0);
         if (!n->up) {
             node_start(n);
         } else if (n->disk_fails) {

@@ -17,6 +17,7 @@ enum fault_kind {
     FAULT_RESET,
     FAULT_SLOW_DISK,
     FAULT_DISK_ERROR,
+    FAULT_FULL_DISK,
     FAULT_CLOCK,
     FAULT_TRANSFER,
     FAULT_PAUSE,

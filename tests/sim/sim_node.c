@@ -15,12 +15,16 @@ static const struct log_identity identity_of_all = {"sim", 0};
 
 /* ---- clocks ---- */
 
-/* A process's clock begins at one second and never goes back; every life has its own. */
+enum { PPM = 1000000 };
+
+/* A process's clock begins at one second and never goes back; every life has its own, and its own
+ * speed. */
 static uint64_t clock_us(void *impl)
 {
     struct node *n = impl;
+    uint64_t lived_us = n->world->now_us - n->started_us;
 
-    return n->world->now_us - n->started_us + 1000000;
+    return lived_us * (uint64_t)(PPM + n->drift_ppm) / PPM + 1000000;
 }
 
 uint64_t node_now_ms(void *node)
@@ -33,7 +37,7 @@ static uint64_t clock_wall_ms(void *impl)
     struct node *n = impl;
 
     return (uint64_t)((int64_t)(UINT64_C(1700000000000) + n->world->now_us / 1000) +
-                      n->wall_offset_ms);
+                      (int64_t)(n->world->now_us / 1000) * n->drift_ppm / PPM + n->wall_offset_ms);
 }
 
 /* ---- the loop ---- */
@@ -45,7 +49,7 @@ bool node_awake(const struct node *n)
 
 void node_fault(struct node *n, const struct fault *fault)
 {
-    if (sim_disk_powered(n->disk) && !n->disk_fails) {
+    if (sim_disk_powered(n->disk) && !n->disk_fails && !node_disk_full(n)) {
         world_fail(n->world, "node %u: %s", (unsigned)n->id, fault->text);
     }
 }
@@ -66,7 +70,8 @@ static void set_timer(struct node *n)
     uint64_t deadline_ms = replica_deadline_ms(n->replica);
     uint64_t now_us = clock_us(n);
     uint64_t at_us = deadline_ms * 1000;
-    uint64_t delay_us = at_us > now_us ? at_us - now_us : 0;
+    uint64_t delay_us =
+        at_us > now_us ? (at_us - now_us) * PPM / (uint64_t)(PPM + n->drift_ppm) + 1 : 0;
     uint64_t ring_us = n->world->now_us + delay_us;
 
     if (delay_us == 0) { /* due at once: legal, but not for ever */
@@ -157,6 +162,46 @@ void node_link(struct node *n, uint64_t peer, bool up)
     node_wake(n);
 }
 
+void node_lost(struct node *n, uint64_t peer)
+{
+    replica_lost(n->replica, peer);
+    node_wake(n);
+}
+
+/* ---- its disk's room ---- */
+
+enum { ROOM_EVERY_US = 1000000 };
+
+bool node_disk_full(const struct node *n)
+{
+    return n->full_until_us > n->world->now_us;
+}
+
+/* As node/room.c does it: tells what it sees about every second, and at once when it changes. */
+static void look_at_room(struct world *w, const struct event *e)
+{
+    struct node *n = e->node;
+    struct fault fault;
+    bool waits = n->checkpoint == CHECKPOINT_WAITING;
+
+    if (replica_room(n->replica, waits || n->short_until_us > w->now_us, &fault) != 0) {
+        node_fault(n, &fault);
+    }
+    node_wake(n);
+    if (e->a != 0) {
+        world_schedule(w, ROOM_EVERY_US, *e);
+    }
+}
+
+void node_fill_disk(struct node *n, uint64_t short_us, uint64_t full_us)
+{
+    n->short_until_us = n->world->now_us + short_us;
+    n->full_until_us = n->world->now_us + full_us;
+    if (n->up) {
+        world_schedule(n->world, 1, (struct event){.run = look_at_room, .node = n});
+    }
+}
+
 /* ---- its life ---- */
 
 static void first_entry(const struct world *w, struct raft_buffer *buffer)
@@ -243,12 +288,22 @@ static void options_of(struct node *n, struct replica_options *o)
     node_fsm(n, &o->fsm);
 }
 
+struct machine_options node_machine_options(const struct node *n)
+{
+    struct machine_options options = {.changes_bytes_soft = n->world->profile.changes_soft,
+                                      .changes_bytes_hard = n->world->profile.changes_hard};
+
+#ifdef FLORIN_MUTANTS
+    options.mutant = n->world->options.mutant;
+#endif
+    return options;
+}
+
 static int open_all(struct node *n, struct fault *fault)
 {
     struct log_identity identity = identity_of_all;
     struct log_options log_options = {.segment_bytes = n->world->profile.segment_bytes};
-    struct machine_options machine_options = {.changes_bytes_soft = n->world->profile.changes_soft,
-                                              .changes_bytes_hard = n->world->profile.changes_hard};
+    struct machine_options machine_options = node_machine_options(n);
     struct gate_options gate_options = {.node_id = n->id,
                                         .max_tickets = 6,
                                         .max_bytes = 1 << 16,
@@ -259,6 +314,9 @@ static int open_all(struct node *n, struct fault *fault)
     struct store store;
 
     identity.node_id = n->id;
+#ifdef FLORIN_MUTANTS
+    log_options.mutant = n->world->options.mutant;
+#endif
     if (log_open(&n->log, &n->files, &identity, &log_options, NULL, fault) != 0) {
         return -1;
     }
@@ -306,7 +364,10 @@ void node_start(struct node *n)
     }
     forget_process(n);
     n->started_us = n->world->now_us;
+    n->drift_ppm = (int64_t)random_below(&n->world->random, 2 * n->world->profile.drift_ppm + 1) -
+                   (int64_t)n->world->profile.drift_ppm;
     n->up = true;
+    sim_disk_set_full(n->disk, node_disk_full(n));
     if (open_all(n, &fault) != 0) {
         node_fault(n, &fault);
         node_end(n, DEATH_POWER);
@@ -317,6 +378,7 @@ void node_start(struct node *n)
               (unsigned long long)log_last_index(n->log), (unsigned long long)n->applied);
     net_started(n->world, n);
     node_checkpoint_start(n);
+    world_schedule(n->world, ROOM_EVERY_US, (struct event){.run = look_at_room, .node = n, .a = 1});
     node_wake(n);
 }
 

@@ -19,7 +19,12 @@ enum node_death {
     DEATH_STOP,    /* an orderly stop: its last answers count */
 };
 
-enum checkpoint_step { CHECKPOINT_NONE, CHECKPOINT_WRITING, CHECKPOINT_WRITTEN };
+enum checkpoint_step {
+    CHECKPOINT_NONE,
+    CHECKPOINT_WRITING,
+    CHECKPOINT_WAITING,
+    CHECKPOINT_WRITTEN
+};
 
 struct node {
     struct world *world;
@@ -31,6 +36,8 @@ struct node {
     bool state_may_lead;        /* a copy was moved in that the log has not caught up with */
     struct sim_store *leftover; /* an old copy of the store */
     bool disk_fails;            /* an error was planted: the process may end by it */
+    uint64_t short_until_us;    /* its disk is nearly full until then */
+    uint64_t full_until_us;     /* ... and full */
     bool retired;               /* it was told that it is no member any more: it never comes back */
 
     /* The process. */
@@ -40,6 +47,7 @@ struct node {
     uint64_t paused_until_us;
     uint64_t started_us;
     int64_t wall_offset_ms;
+    int64_t drift_ppm; /* how much faster than the world's its clocks run, in this life */
     struct disk files;
     struct log *log;
     struct machine *machine;
@@ -87,11 +95,18 @@ bool node_awake(const struct node *n); /* up, and not paused */
 /* What the network tells a process. */
 void node_frame(struct node *n, uint64_t peer, enum frame_kind kind, struct slice frame);
 void node_link(struct node *n, uint64_t peer, bool up);
+void node_lost(struct node *n, uint64_t peer);
+
+/* Its disk is nearly full (and full) for so long; 0: not any more. */
+void node_fill_disk(struct node *n, uint64_t short_us, uint64_t full_us);
+bool node_disk_full(const struct node *n);
 
 /* Something happened: pump soon. */
 void node_wake(struct node *n);
 
 uint64_t node_now_ms(void *node);
+
+struct machine_options node_machine_options(const struct node *n);
 
 /* sim_fsm.c */
 void node_fsm(struct node *n, struct fsm *fsm);

@@ -1,6 +1,8 @@
 /* The writer as production has it: takes all that waits, does it in order, one sync for a run of
  * entries, and tells the loop when it is durable. Only the time it takes, and when it is cut short,
  * is simulated. */
+#include "consensus/log_private.h"
+#include "tests/sim/sim_check.h"
 #include "tests/sim/sim_node.h"
 
 static void begin(struct node *n);
@@ -10,6 +12,7 @@ static int perform(struct node *n, struct storage_write *batch, bool with_sync, 
 {
     struct storage_write *w;
 
+    sim_disk_set_full(n->disk, node_disk_full(n));
     for (w = batch; w != NULL; w = w->next) {
         bool run_ends = w->next == NULL || w->next->kind != STORAGE_ENTRIES;
         if (storage_perform(n->log, w, fault) != 0) {
@@ -20,6 +23,27 @@ static int perform(struct node *n, struct storage_write *batch, bool with_sync, 
         }
     }
     return 0;
+}
+
+/* What the batch has left in the log. */
+static void look(struct node *n, const struct storage_write *batch)
+{
+    const struct storage_write *w;
+    uint64_t term, before;
+    struct fault fault;
+    size_t i;
+
+    for (w = batch; w != NULL; w = w->next) {
+        for (i = 0; w->kind == STORAGE_ENTRIES && i < w->n_entries; i++) {
+            const struct log_entry *e = &w->entries[i];
+            if (e->index <= log_first_index(n->log) || e->index > log_last_index(n->log) ||
+                log_read_term(n->log, e->index, &term, &fault) != 0 || term != e->term ||
+                log_read_term(n->log, e->index - 1, &before, &fault) != 0) {
+                continue; /* cut again since */
+            }
+            check_logged(n->world, n, e, before);
+        }
+    }
 }
 
 static void done(struct world *world, const struct event *e)
@@ -33,6 +57,7 @@ static void done(struct world *world, const struct event *e)
         node_end(n, DEATH_POWER);
         return;
     }
+    look(n, w);
     n->writing = NULL;
     while (w != NULL && !world->failed) {
         struct storage_write *next = w->next;

@@ -19,6 +19,7 @@ struct table {
 };
 
 struct sim_store {
+    bool full;
     struct table *committed[TABLE_COUNT]; /* NULL: empty */
     struct table *view[TABLE_COUNT];
 };
@@ -154,7 +155,10 @@ static int store_commit(void *impl, const struct store_write *writes, size_t n, 
     struct sim_store *s = impl;
     size_t from = 0;
 
-    (void)fault;
+    if (s->full) {
+        (void)fault_set(fault, "the store's disk is full");
+        return STORE_NO_ROOM;
+    }
     while (from < n) {
         enum store_table table = writes[from].table;
         size_t to = from;
@@ -232,6 +236,11 @@ void sim_store_free(struct sim_store *s)
         tables_release(s->committed);
         free(s);
     }
+}
+
+void sim_store_set_full(struct sim_store *s, bool full)
+{
+    s->full = full;
 }
 
 struct sim_store *sim_store_copy(const struct sim_store *s)

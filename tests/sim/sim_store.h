@@ -12,6 +12,9 @@ struct sim_store;
 struct sim_store *sim_store_new(void);
 void sim_store_free(struct sim_store *s);
 
+/* As long as it is full, commits are refused (STORE_NO_ROOM). */
+void sim_store_set_full(struct sim_store *s, bool full);
+
 /* What is committed now, as another store: a copy of a node's state. */
 struct sim_store *sim_store_copy(const struct sim_store *s);
 

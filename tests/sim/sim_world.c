@@ -123,6 +123,7 @@ static void run_until(struct world *w, uint64_t until_us)
             continue;
         }
         w->events_run++;
+        w->hash = mix(w->hash, e.at_us);
         e.run(w, &e);
         free(e.data);
     }
@@ -139,6 +140,7 @@ static void draw_profile(struct world *w)
     struct profile *p = &w->profile;
     static const unsigned elections[] = {150, 300, 500, 1000};
     static const unsigned trailings[] = {2, 8, 30, 200};
+    static const unsigned drifts[] = {0, 50, 5000, 200000};
 
     p->n_nodes = random_chance(r, 200) ? 5 : 3;
     p->n_clients = (unsigned)random_between(r, 3, 12);
@@ -173,6 +175,7 @@ static void draw_profile(struct world *w)
     p->chaos = random_chance(r, 250);
     p->refuse_per_mille = random_chance(r, 500) ? (unsigned)random_below(r, 30) : 0;
     p->members = random_chance(r, 500);
+    p->drift_ppm = drifts[random_below(r, 4)];
 }
 
 static void begin(struct world *w)

@@ -1,5 +1,6 @@
 /* Deliberate bugs, compiled in only for the simulator's check of itself (-DFLORIN_MUTANTS): each is
- * one guard or rule left out, and the simulator must find it. Production code never has them. */
+ * one guard or rule left out, and the simulator must find it. Production code never has them. Those
+ * of consensus/ and those of the state machine stand in one list: a run has one of them. */
 #ifndef FLORIN_MUTANT_H
 #define FLORIN_MUTANT_H
 
@@ -25,6 +26,16 @@ enum mutant {
     MUTANT_CHANGE_UNSETTLED,  /* forget a configuration when the next one comes before its commit */
     MUTANT_MUTE_STANDBYS,     /* give no vote that the own log does not entitle to */
     MUTANT_SOLE_TERM,         /* let the only voter lead the same term again in its next life */
+    MUTANT_CERTAIN_ANSWER,    /* say "certainly not applied" of what may be in a log */
+    MUTANT_CLOCK_BACK,        /* stamp entries with the leader's own clock, whatever was before */
+    MUTANT_IGNORE_SYNC,       /* go on after a sync of the log that failed */
+    MUTANT_SKIP_DEDUPE,       /* decide an id that is known as if it were new */
+    MUTANT_FORGET_FROZEN,     /* forget ids while a checkpoint with them is being written */
+    MUTANT_LOSE_TOMBSTONE,    /* a rollback of something unknown leaves no mark */
+    MUTANT_ROLLBACK_TWICE,    /* reverse what another rollback has reversed */
+    MUTANT_APPLY_TWICE,       /* after a restart, apply entries that the checkpoint holds */
+    MUTANT_SPEND_HELD,        /* let bets take what is held for a withdrawal */
+    MUTANT_HALF_ATOMIC,       /* keep what the items before a refused one did */
 };
 
 #ifdef FLORIN_MUTANTS
