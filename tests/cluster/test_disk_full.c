@@ -64,14 +64,15 @@ static void leave(struct cluster *c, int i, uint64_t bytes)
     int fd, rv;
 
     snprintf(path, sizeof path, "%s/node%d/ballast", c->folder, i + 1);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         cluster_die(c, "can't fill %s: %s", path, strerror(errno));
     }
     do { /* the node takes some of the room meanwhile */
         struct statvfs fs;
         uint64_t left = fstatvfs(fd, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : 0;
-        rv = left > bytes ? posix_fallocate(fd, 0, (off_t)(left - bytes)) : 0;
+        off_t size = lseek(fd, 0, SEEK_END);
+        rv = left > bytes ? posix_fallocate(fd, size, (off_t)(left - bytes)) : 0;
     } while (rv == ENOSPC && test_now_us() < limit);
     if (rv != 0) {
         cluster_die(c, "can't fill %s: %s", path, strerror(rv));
@@ -85,6 +86,30 @@ static void make_room(struct cluster *c, int i)
 
     snprintf(path, sizeof path, "%s/node%d/ballast", c->folder, i + 1);
     unlink(path);
+}
+
+/* Until the node has seen that no more than `most` is left (then it begins no checkpoint if that is
+ * too little), and at least `least`. */
+static void wait_seen(struct cluster *c, struct http *http, int i, uint64_t least, uint64_t most)
+{
+    uint64_t limit = test_now_us() + (uint64_t)LIMIT_S * 1000000;
+    char url[URL_MAX];
+    json_t *json = NULL;
+    bool seen = false;
+
+    cluster_url(c, i, url, "/v1/cluster");
+    while (!seen) {
+        if (http_call(http, "GET", url, c->operator_key, NULL, &json) == 200) {
+            json_t *disk = json_object_get(json, "disk");
+            uint64_t bytes = (uint64_t)json_integer_value(json_object_get(disk, "free_bytes"));
+            seen = bytes >= least && bytes <= most;
+        }
+        json_decref(json);
+        if (test_now_us() > limit) {
+            cluster_die(c, "node %d does not look at its disk", i + 1);
+        }
+        usleep(20000);
+    }
 }
 
 static long bet(struct cluster *c, struct http *http, int node, int number, json_t **json)
@@ -160,6 +185,12 @@ static void all_nearly_full(struct cluster *c, struct http *http, int *number)
     bet_until(c, http, 0, number, 503);
     refused_everywhere(c, http, *number);
     for (i = 0; i < NODES; i++) {
+        leave(c, i, 4 * MIB); /* less than half of the reserve */
+    }
+    for (i = 0; i < NODES; i++) {
+        wait_seen(c, http, i, 0, 4 * MIB);
+    }
+    for (i = 0; i < NODES; i++) {
         leave(c, i, 0); /* and even with nothing left at all */
     }
     for (i = 0; i < 200; i++) {
@@ -214,6 +245,7 @@ static void followers_full(struct cluster *c, struct http *http, int *number)
     make_room(c, (leader + 1) % NODES);
     bet_until(c, http, leader, number, 200);
     make_room(c, (leader + 2) % NODES);
+    wait_seen(c, http, (leader + 2) % NODES, DISK_MIB / 2 * MIB, UINT64_MAX);
     printf("both followers' disks full: writes refused until one had room\n");
 }
 
