@@ -72,6 +72,9 @@ UNIT_PARTS      := $(filter-out $(UNIT_TESTS:=.o),$(call objects,tests/unit))
 CLUSTER_TESTS   := $(call programs,tests/cluster/test_*.c)
 CLUSTER_PARTS   := $(filter-out $(CLUSTER_TESTS:=.o),$(call objects,tests/cluster))
 CLUSTER_SCRIPTS := $(wildcard tests/cluster/test_*.sh)
+SECURITY_TESTS   := $(call programs,tests/security/test_*.c)
+SECURITY_PARTS   := $(filter-out $(SECURITY_TESTS:=.o),$(call objects,tests/security))
+SECURITY_SCRIPTS := $(wildcard tests/security/test_*.sh)
 BENCHES         := $(call programs,tests/bench/bench_*.c)
 FAILPOINTS      := $(BUILD)/failpoints/tests/failpoints/failpoints
 BENCH_PARTS     := $(filter-out $(BENCHES:=.o),$(call objects,tests/bench))
@@ -81,17 +84,18 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 # Of the fault-injection suite: what judges a history (the runner and the tests use it too).
 CHECKER_ARCHIVE := $(BUILD)/jepsen/libchecker.a
 CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_order check_reads \
-                     edn explain history ledger report report_assets report_chart \
+                     edn explain history ledger op recorder report report_assets report_chart \
                      report_timeline stats)
 CHECKER         := $(BUILD)/jepsen/checker
 # ... and what runs the cluster, its clients and its faults.
 JEPSEN          := $(BUILD)/jepsen/jepsen
-JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o %/power_cut.o,$(call objects,jepsen))
+JEPSEN_OBJECTS  := $(filter-out $(CHECKER_OBJECTS) %/checker_main.o %/power.o $(BUILD)/jepsen/power_%,$(call objects,jepsen))
 POWER           := $(BUILD)/jepsen/power.so
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test failpoints \
+        sim-guards sim-mutants install deb deb-test alerts-test haproxy-test asan tsan \
+        cluster-test docs-test security-test failpoints \
         fuzz fuzz-programs fuzz-regress bench bench-state bench-peers count count-renew chroot-test \
         jepsen jepsen-short
 .SECONDARY:
@@ -149,11 +153,14 @@ $(SIM): $(SIM_OBJECTS) $(ROOMS_ARCHIVE)
 $(CHECKER): $(BUILD)/jepsen/checker_main.o $(CHECKER_ARCHIVE) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
+$(SECURITY_TESTS): %: %.o $(SECURITY_PARTS) $(CLUSTER_PARTS) $(TEST_ARCHIVES)
+	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
 $(JEPSEN): $(JEPSEN_OBJECTS) $(CHECKER_ARCHIVE) $(CLUSTER_PARTS) $(ROOMS_ARCHIVE)
 	$(call say,LD)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # Loaded before a node: no checked wrappers, it defines the functions that they would replace.
-$(POWER): jepsen/power.c jepsen/power_cut.c jepsen/power.h jepsen/power_private.h | $(BUILD)/.checked
+$(POWER): $(wildcard jepsen/power*.c) jepsen/power.h jepsen/power_private.h | $(BUILD)/.checked
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(filter-out -fPIE -D_FORTIFY_SOURCE=2 -fsanitize=% -MMD -MP,$(CFLAGS)) -fPIC -shared $(filter %.c,$^) -ldl -o $@
 
@@ -228,6 +235,7 @@ install: $(BINARIES) $(MAN) $(BUILD)/florin.conf.example ## install under DESTDI
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/florinctl
 	install -D -m 644 cluster-config/systemd/florin.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/florin.conf
 	install -D -m 644 $(BUILD)/florin.conf.example $(DESTDIR)$(SYSCONFDIR)/florin/florin.conf.example
+	install -D -m 644 cluster-config/haproxy.cfg $(DESTDIR)$(SYSCONFDIR)/florin/haproxy.cfg.example
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed -e 's|/usr/sbin/|$(PREFIX)/sbin/|' -e 's|/etc/florin/|$(SYSCONFDIR)/florin/|' \
 	    cluster-config/systemd/florind.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/florind.service
@@ -245,6 +253,10 @@ alerts-test: $(BINARIES) ## the alert rules against their test figures (as root:
 	@cluster-config/deps.sh run monitoring
 	@tests/cluster/test_monitoring.sh $(BINARIES)
 
+haproxy-test: $(BINARIES) ## the sample HAProxy config with three nodes (as root: installs haproxy)
+	@cluster-config/deps.sh run haproxy
+	@tests/cluster/test_haproxy.sh $(BINARIES)
+
 # --- tests --------------------------------------------------------------------------------------
 
 CHECK_SEEDS ?= 1..300
@@ -261,11 +273,13 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory count
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
+	@$(MAKE) --no-print-directory docs-test
+	@$(MAKE) --no-print-directory security-test
 	@$(MAKE) --no-print-directory failpoints
 	@$(MAKE) --no-print-directory jepsen-short
 	@echo "check: all suites passed"
 
-tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
+tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(SECURITY_TESTS) $(MODEL) $(if $(wildcard tests/scenarios/runner.c),$(SCENARIOS)) \
        $(if $(wildcard tests/sim/main.c tests/sim/sim_main.c),$(SIM))
 
 tidy: ## style and structure: format, include directions, banned calls, lengths
@@ -322,12 +336,20 @@ cluster-test: $(BINARIES) $(CLUSTER_TESTS) $(POWER) ## real nodes, killed and re
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
 
+docs-test: $(BINARIES) ## the commands of docs/install.md, run as they stand
+	@tests/docs/run.sh $(BINARIES)
+
+security-test: $(BINARIES) $(SECURITY_TESTS) ## attacks on a running cluster: each must be refused
+	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh security \
+	    $(foreach t,$(sort $(SECURITY_SCRIPTS) $(SECURITY_TESTS)),"$(t) $(BINARIES)")
+
 failpoints: $(BUILD)/florinctl ## a real node killed at every step of checkpoints and copies: POINT=
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/failpoints DEFINES=-DFLORIN_FAILPOINTS \
 	    $(BUILD)/failpoints/florind $(FAILPOINTS)
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh failpoints \
 	    "$(FAILPOINTS) $(BUILD)/failpoints/florind $(BUILD)/florinctl $(POINT)"
 
+TIME ?= 60
 FUZZ_JOBS ?= $(JOBS)
 
 fuzz: ## fuzz every target for TIME= seconds each, FUZZ_JOBS= at once (clang)
@@ -344,10 +366,11 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 	    $(BUILD)/tests/fuzz/$$t.replay tests/fuzz/corpus/$$t; \
 	done
 
+# TLS=1: with TLS between the nodes
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
 	@set -e; for b in $(sort $(filter-out %/bench_etcd,$(BENCHES))); do \
 	    echo "== $${b##*/}"; \
-	    case $$b in *bench_http*|*bench_elections*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
+	    case $$b in *bench_http*) $$b $(BUILD)/florind $(if $(TLS),5 1000 "" tls);; *bench_elections*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
 	done
 
 bench-state: $(BINARIES) $(BUILD)/tests/bench/bench_state ## a large ledger: disk, memory, start, stalls: N=players T=transactions

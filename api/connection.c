@@ -1,9 +1,11 @@
 #include "api/connection.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <time.h>
 
+#include "api/request_log.h"
 #include "api/routes.h"
 
 enum {
@@ -13,24 +15,32 @@ enum {
     DRAIN_MAX = 4 * 1024 * 1024, /* read and thrown away, so that a client sees our answer */
 };
 
-struct worker *worker_new(void)
+struct worker *worker_new(struct seats *seats)
 {
     struct worker *w = calloc(1, sizeof *w);
 
     if (w == NULL) {
         abort(); /* while the server starts, with nothing to lose */
     }
+    w->seats = seats;
+    w->seat = seats_assign(seats);
     return w;
 }
 
 void worker_free(struct worker *w)
 {
     if (w != NULL) {
+        seats_resign(w->seats, w->seat);
         bytes_release(&w->body);
         bytes_release(&w->out);
         bytes_release(&w->wire);
         free(w);
     }
+}
+
+static void take_turn(struct worker *w, enum seat_turn turn, uint64_t at_us)
+{
+    seats_turn(w->seats, w->seat, turn, at_us);
 }
 
 static void tidy(struct bytes *b)
@@ -123,6 +133,10 @@ static int read_headers(const struct mg_request_info *ri, struct exchange *x, st
             x->headers.signature = value;
         } else if (strcasecmp(name, "Last-Event-ID") == 0) {
             x->headers.last_event_id = value;
+        } else if (strcasecmp(name, "Florin-Request-Id") == 0) {
+            x->headers.request_id = value;
+        } else if (strcasecmp(name, "X-Forwarded-For") == 0) {
+            x->headers.forwarded = value;
         } else if (strcasecmp(name, "Connection") == 0) {
             connection = value;
         } else if (strcasecmp(name, "Expect") == 0) {
@@ -228,10 +242,22 @@ static void send_answer(struct mg_connection *conn, struct exchange *x, struct w
     if (!keep_alive) {
         mg_disable_connection_keep_alive(conn);
     }
+    take_turn(w, TURN_ANSWER, now_us());
     mg_write(conn, w->wire.base, w->wire.len); /* one write: one packet, where it fits */
     if (x->stream != NULL) {
+        /* Streams have an end and a limit of their own. */
+        take_turn(w, TURN_OURS, now_us());
         x->stream(x, &sink);
     }
+}
+
+static int identify(const struct mg_request_info *ri, struct exchange *x)
+{
+    if (forwarded_client(&x->api->proxies, ri->remote_addr, x->headers.forwarded, x->remote) != 0) {
+        return problem_set(&x->problem, PROBLEM_MALFORMED,
+                           "X-Forwarded-For: the proxy's last entry is not an address.");
+    }
+    return 0;
 }
 
 int connection_serve(struct mg_connection *conn, struct worker *w, const struct api *api,
@@ -241,20 +267,23 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     struct framing framing = {.length = 0};
     struct exchange x;
     uint64_t began = now_us();
+    uint64_t ended;
     bool received = false;
     int status;
 
     exchange_init(&x, api, &w->out);
     x.head = strcmp(ri->request_method, "HEAD") == 0;
     x.method = x.head ? "GET" : ri->request_method;
-    x.remote = ri->remote_addr;
+    snprintf(x.remote, sizeof x.remote, "%s", ri->remote_addr);
     x.path = ri->local_uri_raw;
     x.query = ri->query_string;
 
-    if (read_headers(ri, &x, &framing) == 0) {
+    if (read_headers(ri, &x, &framing) == 0 && identify(ri, &x) == 0) {
         x.body_declared = framing.declared;
         received = receive(conn, &x, w, &framing, limits) == 0;
     }
+    exchange_name(&x);
+    take_turn(w, TURN_OURS, now_us());
     if (!received) {
         framing.keep_alive = false;
         exchange_choose_form(&x);
@@ -271,7 +300,13 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     if (!received && x.status == 413 && !framing.expects_continue) {
         drain(conn, w, limits);
     }
-    metrics_count(api->metrics, x.route, x.status, now_us() - began);
+    if (x.who.role != ROLE_NONE) {
+        seats_trust(w->seats, w->seat);
+    }
+    ended = now_us();
+    take_turn(w, TURN_REQUEST, ended);
+    metrics_count(api->metrics, x.route, x.status, ended - began);
+    request_log(&x, ended - began);
     status = x.status;
     exchange_release(&x);
     tidy(&w->body);
@@ -296,9 +331,12 @@ void connection_refuse(struct mg_connection *conn, struct worker *w, const struc
                     why);
     }
     x.problem.status = status;
+    snprintf(x.remote, sizeof x.remote, "%s", mg_get_request_info(conn)->remote_addr);
+    exchange_name(&x);
     exchange_fail(&x);
     send_answer(conn, &x, w, false);
     metrics_count(api->metrics, -1, x.status, 0);
+    request_log(&x, 0);
     tidy(&w->out);
     tidy(&w->wire);
 }

@@ -5,15 +5,18 @@
 #include <civetweb.h>
 
 #include "api/exchange.h"
+#include "api/seats.h"
 
 /* A worker's buffers: kept from request to request, so that most take no memory at all. */
 struct worker {
+    struct seats *seats; /* borrowed */
+    unsigned seat;
     struct bytes body;
     struct bytes out;
     struct bytes wire;
 };
 
-struct worker *worker_new(void);
+struct worker *worker_new(struct seats *seats);
 void worker_free(struct worker *w);
 
 struct connection_limits {

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -217,6 +218,46 @@ static int bad(struct problem *problem, const char *detail)
     return problem_set(problem, PROBLEM_BAD_CREDENTIALS, "%s", detail);
 }
 
+enum { GUESS_NAME_MAX = 8 + ID_MAX + 64 };
+
+static const struct limiter_rule guesses = {WRONG_SECRETS,
+                                            WRONG_SECRET_EVERY_S *(int64_t)SECOND_NS};
+
+static struct slice guess_name(char name[static GUESS_NAME_MAX], struct slice id,
+                               const char *address)
+{
+    snprintf(name, GUESS_NAME_MAX, "/guess/%.*s/%.63s", (int)id.len, id.base,
+             address == NULL ? "" : address);
+    return slice_of(name);
+}
+
+/* Asked before the secret is looked at: whoever guesses may not learn that a guess was right. */
+static int may_try(struct credentials *c, struct slice id, const char *address,
+                   struct problem *problem)
+{
+    char name[GUESS_NAME_MAX];
+    unsigned retry_after_s;
+
+    if (limiter_may(c->limiter, guess_name(name, id, address), guesses, limiter_now_ns(),
+                    &retry_after_s)) {
+        return 0;
+    }
+    problem_set(problem, PROBLEM_RATE_LIMITED,
+                "Too many wrong secrets for this key from this address.");
+    problem->retry_after_s = retry_after_s;
+    return -1;
+}
+
+/* Whether there is such a key or not: that is not told either. */
+static void note_wrong(struct credentials *c, struct slice id, const char *address)
+{
+    char name[GUESS_NAME_MAX];
+    unsigned retry_after_s;
+
+    limiter_take(c->limiter, guess_name(name, id, address), guesses, limiter_now_ns(),
+                 &retry_after_s);
+}
+
 /* A key and its secret as `Bearer KEYID.SECRET` has them. */
 static int split_bearer(const char *authorization, struct slice *id, struct slice *secret)
 {
@@ -235,18 +276,21 @@ static int split_bearer(const char *authorization, struct slice *id, struct slic
     return 0;
 }
 
-static int check_bearer(struct credentials *c, const char *authorization, unsigned timeout_ms,
+static int check_bearer(struct credentials *c, const struct claim *claim, unsigned timeout_ms,
                         struct known_key *key, struct problem *problem)
 {
     uint8_t hash[SECRET_HASH_BYTES];
     struct slice id, secret;
     int found;
 
-    if (authorization == NULL || split_bearer(authorization, &id, &secret) != 0) {
+    if (claim->authorization == NULL || split_bearer(claim->authorization, &id, &secret) != 0) {
         return bad(problem, "Expected the header Authorization: Bearer KEYID.SECRET");
     }
     if (secret.len == 0 || secret.len > SECRET_LEN_MAX) {
         return bad(problem, "");
+    }
+    if (may_try(c, id, claim->address, problem) != 0) {
+        return -1;
     }
     found = find_key(c, id, timeout_ms, key, problem);
     if (found < 0) {
@@ -255,6 +299,7 @@ static int check_bearer(struct credentials *c, const char *authorization, unsign
     credential_hash(secret, hash);
     if (found == 0 || key->kind != KEY_BEARER ||
         sodium_memcmp(hash, key->secret_hash, sizeof hash) != 0) {
+        note_wrong(c, id, claim->address);
         return bad(problem, "");
     }
     return 0;
@@ -300,7 +345,8 @@ static int check_signature(struct credentials *c, struct claim *claim, unsigned 
     bool known, same;
     int found;
 
-    if (check_form(c, claim, given, problem) != 0) {
+    if (check_form(c, claim, given, problem) != 0 ||
+        may_try(c, slice_of(claim->key), claim->address, problem) != 0) {
         return -1;
     }
     found = find_key(c, slice_of(claim->key), timeout_ms, key, problem);
@@ -318,6 +364,7 @@ static int check_signature(struct credentials *c, struct claim *claim, unsigned 
     signature_compute(secret, &claim->request, wanted);
     same = sodium_memcmp(given, wanted, sizeof wanted) == 0;
     if (!known || !same) {
+        note_wrong(c, slice_of(claim->key), claim->address);
         return problem_set(problem, PROBLEM_BAD_SIGNATURE, "%s", "");
     }
     return 0;
@@ -362,7 +409,7 @@ int credentials_check(struct credentials *c, struct claim *claim, unsigned timeo
     bool is_signed = claim->key != NULL || claim->timestamp != NULL || claim->signature != NULL;
     struct known_key key;
     int result = is_signed ? check_signature(c, claim, timeout_ms, &key, problem)
-                           : check_bearer(c, claim->authorization, timeout_ms, &key, problem);
+                           : check_bearer(c, claim, timeout_ms, &key, problem);
 
     if (result == 0) {
         result = check_policy(c, &key, claim->address, problem);

@@ -3,7 +3,8 @@
  * Guarantees: a key works at every node as soon as its creation was answered, and a change of a key
  * or of its principal's policy counts at a node as soon as that node has applied it; an unknown key
  * and a wrong secret look the same from outside; garbage costs a bounded number of linearizable
- * reads, and nothing of anybody's rate.
+ * reads, and nothing of anybody's rate;
+ * a key's secret can't be guessed at faster than WRONG_SECRETS says, as far as one address goes.
  *
  * How: the cache holds keys of one version of the node's directory, and is dropped when the version
  * grows (gate_view.directory_version). On a miss the node's own state is asked; only if the key is
@@ -18,8 +19,13 @@
 #include "api/signature.h"
 #include "consensus/submit.h"
 
-/* A linearizable read for an unknown key: this many at once, and this many a second. */
-enum { UNKNOWN_KEYS_PER_SECOND = 200 };
+enum {
+    /* A linearizable read for an unknown key: this many at once, and this many a second. */
+    UNKNOWN_KEYS_PER_SECOND = 200,
+    /* Wrong secrets of one key from one address: this many at once, and then one in this time. */
+    WRONG_SECRETS = 50,
+    WRONG_SECRET_EVERY_S = 2,
+};
 
 struct principal {
     char name[ID_MAX + 1];
@@ -46,8 +52,8 @@ struct credentials *credentials_new(struct gate *gate, struct limiter *limiter,
 void credentials_free(struct credentials *c);
 
 /* 0 and *who, or -1 and the problem: 401 when the claim is not good, 403 when the principal is
- * disabled or may not come from this address, 429 when it comes too often, 503 when that can't be
- * decided now. Worker threads; may wait up to timeout_ms. */
+ * disabled or may not come from this address, 429 when it comes too often or was guessed at, 503
+ * when that can't be decided now. Worker threads; may wait up to timeout_ms. */
 int credentials_check(struct credentials *c, struct claim *claim, unsigned timeout_ms,
                       struct principal *who, struct problem *problem);
 

@@ -57,16 +57,25 @@ int64_t limiter_now_ns(void)
     return (int64_t)now.tv_sec * SECOND + now.tv_nsec;
 }
 
-/* The name's own bucket, or the fullest of its set, emptied of whose it was. */
-static struct bucket *bucket_of(struct bucket set[WAYS], uint64_t hash)
+static struct bucket *bucket_find(struct bucket set[WAYS], uint64_t hash)
 {
-    struct bucket *fullest = &set[0];
     size_t i;
 
     for (i = 0; i < WAYS; i++) {
         if (set[i].hash == hash) {
             return &set[i];
         }
+    }
+    return NULL;
+}
+
+/* The fullest bucket of the set, emptied of whose it was. */
+static struct bucket *bucket_make(struct bucket set[WAYS], uint64_t hash)
+{
+    struct bucket *fullest = &set[0];
+    size_t i;
+
+    for (i = 1; i < WAYS; i++) {
         if (set[i].full_ns < fullest->full_ns) {
             fullest = &set[i];
         }
@@ -75,12 +84,12 @@ static struct bucket *bucket_of(struct bucket set[WAYS], uint64_t hash)
     return fullest;
 }
 
-bool limiter_take(struct limiter *l, struct slice name, struct limiter_rule rule, int64_t now_ns,
-                  unsigned *retry_after_s)
+static bool look(struct limiter *l, struct slice name, struct limiter_rule rule, int64_t now_ns,
+                 bool take, unsigned *retry_after_s)
 {
     uint8_t digest[crypto_shorthash_BYTES];
+    struct bucket *set, *b;
     struct shard *shard;
-    struct bucket *b;
     uint64_t hash;
     int64_t full, too_long;
 
@@ -89,14 +98,28 @@ bool limiter_take(struct limiter *l, struct slice name, struct limiter_rule rule
     shard = &l->shards[hash % SHARDS];
 
     pthread_mutex_lock(&shard->lock);
-    b = bucket_of(shard->buckets[hash / SHARDS % SETS], hash);
-    full = (b->full_ns > now_ns ? b->full_ns : now_ns) + rule.interval_ns;
+    set = shard->buckets[hash / SHARDS % SETS];
+    b = bucket_find(set, hash);
+    full = (b != NULL && b->full_ns > now_ns ? b->full_ns : now_ns) + rule.interval_ns;
     too_long = full - now_ns - rule.interval_ns * (int64_t)rule.burst;
-    if (too_long <= 0) {
+    if (take && too_long <= 0) {
+        b = b == NULL ? bucket_make(set, hash) : b;
         b->full_ns = full;
     }
     pthread_mutex_unlock(&shard->lock);
 
     *retry_after_s = too_long <= 0 ? 0 : (unsigned)((too_long + SECOND - 1) / SECOND);
     return too_long <= 0;
+}
+
+bool limiter_take(struct limiter *l, struct slice name, struct limiter_rule rule, int64_t now_ns,
+                  unsigned *retry_after_s)
+{
+    return look(l, name, rule, now_ns, true, retry_after_s);
+}
+
+bool limiter_may(struct limiter *l, struct slice name, struct limiter_rule rule, int64_t now_ns,
+                 unsigned *retry_after_s)
+{
+    return look(l, name, rule, now_ns, false, retry_after_s);
 }

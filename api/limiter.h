@@ -30,4 +30,8 @@ int64_t limiter_now_ns(void);
 bool limiter_take(struct limiter *l, struct slice name, struct limiter_rule rule, int64_t now_ns,
                   unsigned *retry_after_s);
 
+/* Whether limiter_take would let it happen now; counts nothing. */
+bool limiter_may(struct limiter *l, struct slice name, struct limiter_rule rule, int64_t now_ns,
+                 unsigned *retry_after_s);
+
 #endif

@@ -1,22 +1,13 @@
 /* Who belongs to the cluster and who leads it: what operators change. Each call asks for a state of
- * things, so it may be made again; each leaves a line in the log of the node that took it. */
+ * things, so it may be made again. */
 #include <stdlib.h>
 
 #include "api/fields.h"
 #include "api/handlers.h"
 #include "api/render.h"
 
-static void audit(const struct exchange *x, const char *what, uint64_t id, const char *address,
-                  int result)
-{
-    report(x->api->reporter, LEVEL_INFO, "api", "an operator's call",
-           "call=%s member=%llu%s%s by=%s from=%s outcome=%s", what, (unsigned long long)id,
-           address[0] == '\0' ? "" : " address=", address, x->who.name, x->remote,
-           result == 0 ? "done" : x->problem.code);
-}
-
 /* Hands the change in. 0, or -1 and the problem. */
-static int change_members(struct exchange *x, const char *what, const struct member_change *change)
+static int change_members(struct exchange *x, const struct member_change *change)
 {
     struct ticket *t = ticket_new(TICKET_MEMBER);
     struct member_change checked;
@@ -27,7 +18,6 @@ static int change_members(struct exchange *x, const char *what, const struct mem
     if (member_change_decode((struct slice){(const char *)t->in.base, t->in.len}, &checked,
                              &fault) == 0) {
         result = ask_submit(x->api->gate, t, x->timeout_ms, &x->problem);
-        audit(x, what, change->id, change->address, result);
     } else {
         result = problem_set(&x->problem, PROBLEM_MALFORMED, "%s", fault.text);
     }
@@ -58,7 +48,7 @@ int handle_member_add(struct exchange *x)
     }
     change.id = request.id;
     memcpy(change.address, request.address.base, request.address.len);
-    if (change_members(x, "member_add", &change) != 0) {
+    if (change_members(x, &change) != 0) {
         return -1;
     }
     writer_open_map(&x->w);
@@ -69,7 +59,7 @@ int handle_member_add(struct exchange *x)
 }
 
 /* Changes the member that the path names; 0 with the answer's map open and its id in it. */
-static int change_named(struct exchange *x, const char *what, enum member_op op)
+static int change_named(struct exchange *x, enum member_op op)
 {
     const char *text = x->ids[0];
     struct member_change change = {.op = op};
@@ -80,7 +70,7 @@ static int change_named(struct exchange *x, const char *what, enum member_op op)
         (change.id = strtoull(text, NULL, 10)) == 0) {
         return problem_set(&x->problem, PROBLEM_BAD_ID, "a member's id is a number from 1 on");
     }
-    if (change_members(x, what, &change) != 0) {
+    if (change_members(x, &change) != 0) {
         return -1;
     }
     writer_open_map(&x->w);
@@ -90,7 +80,7 @@ static int change_named(struct exchange *x, const char *what, enum member_op op)
 
 int handle_member_promote(struct exchange *x)
 {
-    if (change_named(x, "member_promote", MEMBER_PROMOTE) != 0) {
+    if (change_named(x, MEMBER_PROMOTE) != 0) {
         return -1;
     }
     writer_put_string(&x->w, "role", "voter");
@@ -100,7 +90,7 @@ int handle_member_promote(struct exchange *x)
 
 int handle_member_demote(struct exchange *x)
 {
-    if (change_named(x, "member_demote", MEMBER_DEMOTE) != 0) {
+    if (change_named(x, MEMBER_DEMOTE) != 0) {
         return -1;
     }
     writer_put_string(&x->w, "role", "standby");
@@ -110,7 +100,7 @@ int handle_member_demote(struct exchange *x)
 
 int handle_member_remove(struct exchange *x)
 {
-    if (change_named(x, "member_remove", MEMBER_REMOVE) != 0) {
+    if (change_named(x, MEMBER_REMOVE) != 0) {
         return -1;
     }
     writer_put_bool(&x->w, "removed", true);
@@ -133,7 +123,6 @@ int handle_transfer(struct exchange *x)
     t->target = to;
     result = ask_submit(x->api->gate, t, x->timeout_ms, &x->problem);
     ticket_release(t);
-    audit(x, "transfer", to, "", result);
     if (result == 0) {
         gate_view(x->api->gate, &view);
         writer_open_map(&x->w);

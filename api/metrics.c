@@ -19,6 +19,7 @@ struct route_counts {
 
 struct metrics {
     int n_routes;
+    atomic_ullong cut;
     struct route_counts counts[]; /* the last one is that of no route */
 };
 
@@ -63,6 +64,11 @@ void metrics_count(struct metrics *m, int route, int status, uint64_t duration_u
     add(&c->by_status[i], 1);
     add(&c->bucket[b], 1);
     add(&c->sum_us, duration_us);
+}
+
+void metrics_count_cut(struct metrics *m)
+{
+    add(&m->cut, 1);
 }
 
 static void line(struct bytes *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -172,6 +178,8 @@ static void write_http(const struct metrics *m, const struct metrics_label *labe
                       read_counter(&m->counts[r].sum_us));
         }
     }
+    metrics_one(out, "florin_http_connections_cut_total", "counter",
+                "Slow connections cut because no thread was free.", read_counter(&m->cut));
 }
 
 static void write_raft(const struct cluster_status *s, struct bytes *out)

@@ -14,6 +14,7 @@ struct metrics *metrics_new(int n_routes);
 void metrics_free(struct metrics *m);
 
 void metrics_count(struct metrics *m, int route, int status, uint64_t duration_us);
+void metrics_count_cut(struct metrics *m);
 
 /* How a route is called in the text. */
 struct metrics_label {

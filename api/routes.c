@@ -206,9 +206,47 @@ static int read_body(struct exchange *x, const struct route *r)
     return x->json == NULL ? -1 : 0;
 }
 
+/* What is created is named in the body, all else in the path. */
+static void find_subject(const struct exchange *x, char subject[static ID_MAX + 1])
+{
+    static const char *const members[] = {"id", "key", "code", "principal"};
+    const json_t *node = json_object_get(x->json, "id"); /* or `to`, of a transfer */
+    size_t i;
+
+    memcpy(subject, x->ids[0], sizeof x->ids[0]);
+    for (i = 0; subject[0] == '\0' && i < sizeof members / sizeof *members; i++) {
+        const char *text = json_string_value(json_object_get(x->json, members[i]));
+
+        if (text != NULL && id_valid(slice_of(text))) {
+            snprintf(subject, ID_MAX + 1, "%s", text);
+        }
+    }
+    node = node != NULL ? node : json_object_get(x->json, "to");
+    if (json_is_integer(node)) {
+        snprintf(subject, ID_MAX + 1, "%lld", (long long)json_integer_value(node));
+    }
+}
+
+/* What an operator does leaves a line, done or not: who, what, from where. Ids are all that gets
+ * into the log of what a client sends. */
+static void note_operation(const struct exchange *x, const struct route *r, bool done)
+{
+    char subject[ID_MAX + 1];
+
+    if (r->roles != OPERATOR || x->who.role != ROLE_OPERATOR) {
+        return;
+    }
+    find_subject(x, subject);
+    report(x->api->reporter, LEVEL_INFO, "api", "an operator's call",
+           "call=\"%s %s\"%s%s by=%s from=%s outcome=%s", r->method, r->path,
+           subject[0] == '\0' ? "" : " of=", subject, x->who.name, x->remote,
+           done ? "done" : x->problem.code);
+}
+
 void routes_answer(struct exchange *x)
 {
     const struct route *r;
+    bool done;
 
     exchange_choose_form(x);
     if (find_route(x) != 0) {
@@ -216,8 +254,10 @@ void routes_answer(struct exchange *x)
         return;
     }
     r = &routes[x->route];
-    if (read_timeout(x) != 0 || check_credentials(x, r) != 0 || read_body(x, r) != 0 ||
-        r->handle(x) != 0) {
+    done = read_timeout(x) == 0 && check_credentials(x, r) == 0 && read_body(x, r) == 0 &&
+           r->handle(x) == 0;
+    note_operation(x, r, done);
+    if (!done) {
         exchange_fail(x);
     }
 }

@@ -23,6 +23,7 @@ struct api_server {
     struct origins origins;
     uint8_t box_key[BOX_KEY_BYTES];
     struct connection_limits limits;
+    struct seats *seats;
     struct mg_context *context;
     unsigned port;
     char last_message[256]; /* CivetWeb's, while it starts: why it could not */
@@ -100,8 +101,9 @@ static int on_message(const struct mg_connection *conn, const char *message)
 
 static void *on_thread_start(const struct mg_context *context, int type)
 {
-    (void)context;
-    return type == 1 ? worker_new() : NULL;
+    struct api_server *s = mg_get_user_data(context);
+
+    return type == 1 ? worker_new(s->seats) : NULL;
 }
 
 static void on_thread_end(const struct mg_context *context, int type, void *worker)
@@ -109,6 +111,22 @@ static void on_thread_end(const struct mg_context *context, int type, void *work
     (void)context;
     (void)type;
     worker_free(worker);
+}
+
+static int on_connection(const struct mg_connection *conn, void **data)
+{
+    struct worker *w = mg_get_thread_pointer(conn);
+
+    (void)data;
+    seats_take(w->seats, w->seat, conn);
+    return 0;
+}
+
+static void on_connection_end(const struct mg_connection *conn)
+{
+    struct worker *w = mg_get_thread_pointer(conn);
+
+    seats_leave(w->seats, w->seat);
 }
 
 static int start_civetweb(struct api_server *s, const struct api_server_options *o,
@@ -146,6 +164,8 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
                                            .http_error = on_error,
                                            .log_message = on_message,
                                            .init_thread = on_thread_start,
+                                           .init_connection = on_connection,
+                                           .connection_close = on_connection_end,
                                            .exit_thread = on_thread_end};
     char why[256] = "";
     struct mg_init_data init = {
@@ -175,10 +195,12 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
 
 static void release(struct api_server *s)
 {
+    seats_stop(s->seats);
     if (s->context != NULL) {
         mg_stop(s->context);
     }
     mg_exit_library();
+    seats_free(s->seats);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
     credentials_free(s->api.credentials);
@@ -217,9 +239,25 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
         .reporter = options->reporter,
         .started_ms = time_now_ms(),
         .deadline_ms = options->deadline_ms == 0 ? 5000 : options->deadline_ms,
+        .slow_ms = options->slow_request_ms == 0 ? 1000 : options->slow_request_ms,
         .vault = options->vault == NULL ? (struct vault){NULL} : *options->vault,
         .box_key = options->box_key == NULL ? NULL : s->box_key,
     };
+    s->seats = seats_new(threads, s->api.metrics, options->reporter);
+}
+
+static int trust_proxies(struct api_server *s, const struct api_server_options *options,
+                         struct fault *fault)
+{
+    unsigned i;
+
+    for (i = 0; i < options->n_trusted_proxies; i++) {
+        if (proxies_add(&s->api.proxies, options->trusted_proxies[i]) != 0) {
+            return fault_set(fault, "%s: not an address, or one of more than %d trusted proxies",
+                             options->trusted_proxies[i], PROXIES_MAX);
+        }
+    }
+    return 0;
 }
 
 int api_server_start(struct api_server **server, const struct api_server_options *options,
@@ -246,9 +284,11 @@ int api_server_start(struct api_server **server, const struct api_server_options
     s->limits.max_body = options->max_body == 0 ? 1 << 20 : options->max_body;
     s->limits.body_timeout_ms =
         options->request_timeout_ms == 0 ? 10000 : options->request_timeout_ms;
-    mg_init_library(0); /* counted; 0: no TLS yet */
+    /* Counted. No TLS: Debian's CivetWeb is built for OpenSSL 1.1, finds none beside OpenSSL 3 and
+     * crashes on the first connection. A proxy does it (docs/haproxy.md). */
+    mg_init_library(0);
 
-    if (start_civetweb(s, options, fault) != 0) {
+    if (trust_proxies(s, options, fault) != 0 || start_civetweb(s, options, fault) != 0) {
         release(s);
         return -1;
     }

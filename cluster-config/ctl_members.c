@@ -130,7 +130,11 @@ static int change(struct ctl *ctl, const char *id_text, const char *method, cons
         member_path(path, id, action);
         rc = ctl_send(ctl, method, path, NULL, &reply);
     }
-    if (rc == CTL_OK && reply.status < 400) {
+    if (rc == CTL_OK && reply.status == 404) { /* an attempt that was not answered removed it */
+        json_decref(reply.body);
+        reply.body = json_pack("{s:I,s:b}", "id", id, "removed", 1);
+    }
+    if (rc == CTL_OK) {
         rc = show(ctl, &reply);
     }
     ctl_reply_release(&reply);

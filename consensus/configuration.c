@@ -1,6 +1,9 @@
 #include "consensus/configuration.h"
 
 #include <raft.h>
+#include <stdio.h>
+
+#include "consensus/message.h"
 
 int configuration_encode(const struct configuration_member *members, size_t n, struct bytes *out,
                          struct fault *fault)
@@ -33,4 +36,26 @@ int configuration_encode(const struct configuration_member *members, size_t n, s
 out:
     raft_configuration_close(&configuration);
     return rv;
+}
+
+bool configuration_address(struct slice encoded, uint64_t id, char address[MEMBER_ADDRESS_MAX])
+{
+    struct raft_buffer buffer = {(void *)(uintptr_t)encoded.base, encoded.len};
+    struct raft_configuration c;
+    bool found = false;
+    unsigned i;
+
+    raft_configuration_init(&c);
+    if (!message_configuration_valid(encoded.base, encoded.len) ||
+        raft_configuration_decode(&buffer, &c) != 0) {
+        return false;
+    }
+    for (i = 0; i < c.n && !found; i++) {
+        found = c.servers[i].id == id && strlen(c.servers[i].address) < MEMBER_ADDRESS_MAX;
+        if (found) {
+            snprintf(address, MEMBER_ADDRESS_MAX, "%s", c.servers[i].address);
+        }
+    }
+    raft_configuration_close(&c);
+    return found;
 }

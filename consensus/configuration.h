@@ -1,5 +1,4 @@
-/* The first configuration of a cluster, encoded for the log: for those who must not know libraft.
- */
+/* Configurations as the log holds them: for those who must not know libraft. */
 #ifndef FLORIN_CONFIGURATION_H
 #define FLORIN_CONFIGURATION_H
 
@@ -15,5 +14,9 @@ struct configuration_member {
 /* Appends the payload of a LOG_CHANGE entry. -1: an id or address twice, none at all. */
 int configuration_encode(const struct configuration_member *members, size_t n, struct bytes *out,
                          struct fault *fault);
+
+/* The address that a configuration from the log has for a member: false when it names none such or
+ * can't be read. */
+bool configuration_address(struct slice encoded, uint64_t id, char address[MEMBER_ADDRESS_MAX]);
 
 #endif

@@ -17,7 +17,11 @@
 #include "consensus/disk_io.h"
 #include "statemachine/failpoint.h"
 
-enum { PENDING_BYTES = 1 << 20 }; /* written out when this much waits, synced or not */
+enum {
+    PENDING_BYTES = 1 << 20, /* written out when this much waits, synced or not */
+    AHEAD_BYTES = 1 << 20,   /* zeros written ahead of the entries */
+    ZEROS_BYTES = 64 << 10,  /* ... so many at a time */
+};
 
 struct log_segment *log_newest(const struct log *log)
 {
@@ -148,6 +152,31 @@ static int log_check(const struct log *log, struct fault *fault)
     return 0;
 }
 
+/* Blocks that are reserved but were never written cost each sync of theirs a commit of the file
+ * system's journal, which on ext4 may wait for all that other files have dirty, such as a
+ * checkpoint. So zeros are written ahead of the entries, once for many syncs. */
+static int write_ahead(struct log *log, struct fault *fault)
+{
+    static const uint8_t zeros[ZEROS_BYTES];
+    uint32_t from = log->written > log->zeroed ? log->written : log->zeroed;
+    uint32_t until = log->active_bytes - log->written > AHEAD_BYTES ? log->written + AHEAD_BYTES
+                                                                    : log->active_bytes;
+
+    if (log->written <= log->zeroed) {
+        return 0;
+    }
+    while (from < until) {
+        size_t len = until - from < sizeof zeros ? until - from : sizeof zeros;
+        if (disk_write_all(log->disk, log->active->handle, log->active->name, zeros, len, from,
+                           fault) != 0) {
+            return -1;
+        }
+        from += (uint32_t)len;
+    }
+    log->zeroed = until;
+    return 0;
+}
+
 static int flush(struct log *log, struct fault *fault)
 {
     size_t len = log->pending.len;
@@ -161,6 +190,9 @@ static int flush(struct log *log, struct fault *fault)
     }
     FAILPOINT("log: entries written");
     log->written += (uint32_t)len;
+    if (write_ahead(log, fault) != 0) {
+        return -1;
+    }
     bytes_clear(&log->pending);
     pthread_mutex_lock(&log->lock);
     log->bytes_written += len;
@@ -190,6 +222,7 @@ static void activate(struct log *log, struct log_segment *s, uint32_t bytes)
     log->active_bytes = bytes;
     log->written = s->end;
     log->synced = s->end;
+    log->zeroed = s->end;
 }
 
 /* Makes the next segment, durable with its name, and writes to it from now on. */

@@ -49,6 +49,7 @@ struct log {
     uint32_t active_bytes;      /* its size */
     uint32_t written;           /* bytes of it handed to the disk */
     uint32_t synced;            /* ... and synced */
+    uint32_t zeroed;            /* behind `written` and up to here zeros were written */
     struct bytes pending;       /* stands behind `written` */
 #ifdef FLORIN_MUTANTS
     enum mutant mutant;

@@ -58,8 +58,9 @@ int replica_pump(struct replica *r, bool *again, struct fault *fault);
 /* When the next replica_pump is due even if nothing happens. */
 uint64_t replica_deadline_ms(const struct replica *r);
 
-/* Whether this node's disk has room to spare. The host says so at once when it changes and about
- * every second: the peers are told, and what follows is done (replica_room.c). */
+/* Whether this node's disk has room to spare. The host says so at once when it changes, when a link
+ * is up, and about every second: the peers are told that and what this node's clock says, and what
+ * follows is done (replica_room.c, replica_clock.c). */
 int replica_room(struct replica *r, bool short_of_room, struct fault *fault);
 
 /* The store holds the state up to `index` durably. */

@@ -45,7 +45,7 @@ struct group *replica_take_group(struct replica *r, uint64_t index)
 
 static uint64_t stamp(struct replica *r)
 {
-    uint64_t now = r->options.clock.wall_ms(r->options.clock.impl);
+    uint64_t now = replica_wall_ms(r);
     uint64_t ledger = r->options.fsm.clock_ms(r->options.fsm.impl);
 
     if (MUTANT(&r->options.driver, MUTANT_CLOCK_BACK)) {

@@ -1,6 +1,7 @@
 /* The replica's inside, shared by replica.c (events, tickets, pump), replica_lead.c (the leader's
  * groups and barriers), replica_member.c (changes of members), replica_follow.c (forwarding),
- * replica_apply.c (entries and reads) and replica_room.c (nearly full disks). */
+ * replica_apply.c (entries and reads), replica_room.c (nearly full disks) and replica_clock.c (the
+ * time that entries are stamped with). */
 #ifndef FLORIN_REPLICA_PRIVATE_H
 #define FLORIN_REPLICA_PRIVATE_H
 
@@ -89,10 +90,16 @@ struct replica {
 
     bool short_of_room; /* this node's disk, as the host says */
     bool no_room;       /* leading, and too few voters have room: writes are refused */
-    struct {
-        uint64_t peer;
+    struct peer_word {
+        uint64_t peer; /* 0: a free place */
         bool short_of_room;
-    } rooms[STATUS_MEMBERS_MAX]; /* as each peer said last; 0: a free place */
+        bool has_clock;
+        int64_t clock_distance_ms; /* its wall clock from our monotonic one */
+    } words[STATUS_MEMBERS_MAX];   /* as each peer said last */
+
+    bool clock_bounded;     /* a majority of the other voters was heard: no entry is stamped with */
+    int64_t clock_bound_ms; /* more than our monotonic clock and this */
+    bool clock_ahead;       /* said so */
 
     struct cluster_status counters; /* only the counters are used */
 };
@@ -141,5 +148,14 @@ int replica_answer_query(struct replica *r, struct work *w, struct fault *fault)
 /* replica_room.c */
 void replica_take_room(struct replica *r, uint64_t peer, struct slice frame);
 void replica_refuse_writes(struct replica *r);
+/* What a peer said last; NULL: nothing. */
+const struct peer_word *replica_word(const struct replica *r, uint64_t peer);
+
+/* replica_clock.c */
+enum { CLOCK_AHEAD_MAX_MS = 10000 };
+void replica_judge_clocks(struct replica *r, const struct cluster_status *s);
+void replica_say_clock(struct replica *r);
+/* Unix time for the ledger: this node's, unless it is ahead of the others'. */
+uint64_t replica_wall_ms(const struct replica *r);
 
 #endif

@@ -8,54 +8,87 @@
  *    without it.
  * With a majority that has room, writes go on, and a node that is short uses up its reserve and
  * stops: the cluster does without it. Reads always go on. What a log may hold already is not
- * refused: its outcome is owed, and such work is little. */
+ * refused: its outcome is owed, and such work is little.
+ *
+ * What is told (FRAME_ROOM) is u8 version, u8 whether it is short, and from version 2 on u64 what
+ * the node's clock says, for replica_clock.c. */
 #include "consensus/replica_private.h"
 
 #include <string.h>
 
-enum { ROOM_VERSION = 1, ROOM_FRAME_BYTES = 2 };
+enum { ROOM_VERSION = 2 };
 
-void replica_take_room(struct replica *r, uint64_t peer, struct slice frame)
+const struct peer_word *replica_word(const struct replica *r, uint64_t peer)
 {
     size_t i;
 
-    if (frame.len != ROOM_FRAME_BYTES || frame.base[0] != ROOM_VERSION) {
+    for (i = 0; i < STATUS_MEMBERS_MAX; i++) {
+        if (r->words[i].peer == peer) {
+            return &r->words[i];
+        }
+    }
+    return NULL;
+}
+
+static bool decode(struct slice frame, struct peer_word *word, uint64_t *wall_ms)
+{
+    struct cursor c = cursor_of(frame.base, frame.len);
+    uint8_t version = cursor_u8(&c);
+
+    word->short_of_room = cursor_u8(&c) != 0;
+    word->has_clock = version == ROOM_VERSION;
+    *wall_ms = word->has_clock ? cursor_u64(&c) : 0;
+    return !c.failed && c.left == 0 && version >= 1 && version <= ROOM_VERSION &&
+           *wall_ms <= INT64_MAX;
+}
+
+void replica_take_room(struct replica *r, uint64_t peer, struct slice frame)
+{
+    struct cluster_status s = {0};
+    struct peer_word word = {.peer = peer};
+    uint64_t wall_ms;
+    size_t i;
+
+    if (!decode(frame, &word, &wall_ms)) {
         driver_refused(r->driver, peer, "a malformed word about room");
         return;
     }
+    word.clock_distance_ms = (int64_t)wall_ms - (int64_t)replica_now_ms(r);
     for (i = 0; i < STATUS_MEMBERS_MAX; i++) {
-        if (r->rooms[i].peer == peer || r->rooms[i].peer == 0) {
-            r->rooms[i].peer = peer;
-            r->rooms[i].short_of_room = frame.base[1] != 0;
+        if (r->words[i].peer == peer || r->words[i].peer == 0) {
+            r->words[i] = word;
+            driver_status(r->driver, &s);
+            replica_judge_clocks(r, &s);
             return;
         }
     }
-    memset(r->rooms, 0, sizeof r->rooms); /* members come and go: those that are here speak again */
+    memset(r->words, 0, sizeof r->words); /* members come and go: those that are here speak again */
 }
 
 static bool peer_short(const struct replica *r, uint64_t peer)
 {
-    size_t i;
+    const struct peer_word *word = replica_word(r, peer);
 
-    for (i = 0; i < STATUS_MEMBERS_MAX; i++) {
-        if (r->rooms[i].peer == peer) {
-            return r->rooms[i].short_of_room;
-        }
-    }
-    return false;
+    return word != NULL && word->short_of_room;
 }
 
 static void tell(struct replica *r, const struct cluster_status *s)
 {
     const struct transport *t = &r->options.driver.transport;
-    const char frame[ROOM_FRAME_BYTES] = {ROOM_VERSION, (char)r->short_of_room};
+    struct bytes frame;
     uint32_t i;
 
+    bytes_init(&frame);
+    bytes_append_u8(&frame, ROOM_VERSION);
+    bytes_append_u8(&frame, r->short_of_room);
+    bytes_append_u64(&frame, r->options.clock.wall_ms(r->options.clock.impl));
     for (i = 0; i < s->n_members; i++) {
         if (s->members[i].id != s->node_id && s->members[i].connected) {
-            t->send(t->impl, s->members[i].id, FRAME_ROOM, (struct slice){frame, sizeof frame});
+            t->send(t->impl, s->members[i].id, FRAME_ROOM,
+                    (struct slice){(const char *)frame.base, frame.len});
         }
     }
+    bytes_release(&frame);
 }
 
 /* What the voters have: how many there are, how many are here with room, whether any is short, and
@@ -114,6 +147,8 @@ int replica_room(struct replica *r, bool short_of_room, struct fault *fault)
     r->short_of_room = short_of_room;
     driver_status(r->driver, &s);
     tell(r, &s);
+    replica_judge_clocks(r, &s);
+    replica_say_clock(r);
     if (!driver_is_leader(r->driver)) {
         r->no_room = false; /* the leader judges */
         return 0;

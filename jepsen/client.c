@@ -37,8 +37,8 @@ struct answer_seen client_call(struct client *c, const struct op *op, unsigned n
                                                   : run->cluster.provider_key,
                        text, &answer);
     uint64_t now_ns = recorder_now_ns(&run->recorder);
-    seen.end = op_ended(op, node + FIRST_NODE_ID, status, c->http.error == CURLE_COULDNT_CONNECT,
-                        answer, c->http.applied, &ended);
+    seen.end = op_ended(op, node + FIRST_NODE_ID, status, !c->http.reached, answer, c->http.applied,
+                        &ended);
     recorder_line(&run->recorder, now_ns, c->process, endings[seen.end], fn_name(op->f), ended);
     seen.applied = seen.end == END_OK && !fn_is_read(op->f);
     seen.last = page_end(op, ended);
@@ -88,7 +88,7 @@ const struct op *client_remembered(struct client *c)
 
 unsigned client_node(struct client *c)
 {
-    return chance_below(&c->chance, (unsigned)c->run->cluster.n);
+    return (unsigned)run_any_node(c->run, &c->chance);
 }
 
 void client_new_id(struct client *c, const char *name, char id[static OP_TEXT_MAX])

@@ -41,8 +41,8 @@ void *monitor_watch(void *argument)
     http_init(&http);
     http.timeout_ms = WATCH_TIMEOUT_MS;
     while (!atomic_load(&run->stop)) {
-        for (i = 0; i < run->cluster.n; i++) {
-            uint64_t term = term_led(run, &http, i);
+        for (i = 0; i < CLUSTER_NODES_MAX; i++) {
+            uint64_t term = run_has_node(run, i) ? term_led(run, &http, i) : 0;
             if (term > newest) {
                 newest = term;
                 recorder_event(&run->recorder, "leader",
@@ -127,12 +127,15 @@ void run_collect(struct run *run)
         char url[URL_MAX];
         usleep(6 * 1000 * 1000); /* longer than a node repeats what it was given */
         before = now;
-        cluster_url(&run->cluster, 0, url, "/v1/players/p0/balances");
+        cluster_url(&run->cluster, __builtin_ctz(atomic_load(&run->nodes)), url,
+                    "/v1/players/p0/balances");
         if (http_call(&run->http, "GET", url, run->cluster.platform_key, NULL, NULL) == 200) {
             now = run->http.applied;
         }
     }
     for (i = 0; i < run->cluster.n; i++) {
-        collect(run, i);
+        if (run_has_node(run, i)) {
+            collect(run, i);
+        }
     }
 }

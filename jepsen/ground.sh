@@ -3,9 +3,10 @@
 # between them, and a small disk for each node. As root.
 #
 #   jepsen/ground.sh up RUN NODES FOLDER     all of it; disks are mounted at FOLDER/nodeN
+#   jepsen/ground.sh one_more RUN NODE FOLDER the same for one more node
 #   jepsen/ground.sh down RUN FOLDER         all of it away again, also half of it
 #   jepsen/ground.sh sweep                   what runs whose process is gone have left
-#   jepsen/ground.sh cut RUN NODE FROM...    NODE no longer hears the nodes FROM
+#   jepsen/ground.sh cut RUN NODE FROM       NODE no longer hears the nodes FROM (2,3,5)
 #   jepsen/ground.sh lossy RUN NODE PERMILLE NODE loses so many of the packets that come in
 #   jepsen/ground.sh slow RUN NODE KBIT      NODE sends so slowly
 #   jepsen/ground.sh heal RUN NODE           NODE's links are whole again
@@ -67,14 +68,18 @@ disk_up() { # FOLDER NODE
     rmdir "$1/node$2/lost+found"
 }
 
+one_more() { # RUN NODE FOLDER
+    plug_in "$1" "$2" "$2"
+    filter "$1" "$2"
+    disk_up "$3" "$2"
+}
+
 up() { # RUN NODES FOLDER
     local n
     switch_up "$1"
     plug_in "$1" clients $clients
     for ((n = 1; n <= $2; n++)); do
-        plug_in "$1" "$n" "$n"
-        filter "$1" "$n"
-        disk_up "$3" "$n"
+        one_more "$1" "$n" "$3"
     done
 }
 
@@ -87,10 +92,20 @@ down() { # RUN FOLDER
         umount "$where" || umount -l "$where"
     done < <(awk -v own="$2/" 'index($2, own) == 1 {print $2}' /proc/mounts)
     rm -f "$2"/node*.disk
+    sweep_clocks
+}
+
+# libfaketime's, of processes that were killed.
+sweep_clocks() {
+    local file
+    for file in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do
+        [ -d "/proc/${file##*_}" ] || rm -f "$file"
+    done
 }
 
 sweep() {
     local run folder
+    sweep_clocks
     for run in $(ip netns list | sed -n 's/^florin-jepsen-\([0-9]*\)-.*/\1/p' | sort -u); do
         [ ! -d "/proc/$run" ] || continue
         folder=$(sed -n "s|^[^ ]* \([^ ]*/florin-jepsen-$run\)/.*|\1|p" /proc/mounts | head -n 1)
@@ -99,12 +114,8 @@ sweep() {
     done
 }
 
-cut() { # RUN NODE FROM...
-    local run=$1 node=$2 from list=
-    shift 2
-    for from in "$@"; do
-        list+="${list:+, }$subnet.$from"
-    done
+cut() { # RUN NODE FROM
+    local run=$1 node=$2 list=$subnet.${3//,/, $subnet.}
     inside "$run" "$node" nft add element inet jepsen cut "{ $list }"
 }
 
@@ -124,10 +135,10 @@ END
     inside "$1" "$2" tc qdisc del dev link0 root 2>/dev/null || true # there may be none
 }
 
-verb=${1:?usage: jepsen/ground.sh up|down|sweep|cut|lossy|slow|heal ...}
+verb=${1:?usage: jepsen/ground.sh up|one_more|down|sweep|cut|lossy|slow|heal ...}
 shift
 case $verb in
-up | down | sweep | cut | lossy | slow | heal) "$verb" "$@" ;;
+up | one_more | down | sweep | cut | lossy | slow | heal) "$verb" "$@" ;;
 *)
     echo "ground: unknown verb $verb" >&2
     exit 2

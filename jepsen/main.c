@@ -1,7 +1,8 @@
 /* The fault-injection suite: real nodes, real network, real disks, and what hurts them.
  *
- * usage: jepsen --florind FILE --checker FILE [--nemesis NAMES] [--workload NAME] [--time SECONDS]
- *               [--nodes N] [--clients N] [--rate PER_SECOND] [--seed N] [--out FOLDER] [--keep]
+ * usage: jepsen --florind FILE --florinctl FILE --checker FILE [--nemesis NAMES]
+ *               [--workload NAME] [--time SECONDS] [--nodes N] [--clients N] [--rate PER_SECOND]
+ * [--seed N] [--out FOLDER] [--keep]
  *
  * The process that is called only supervises: it makes the folder, runs the suite in a child, and
  * takes everything away again however that ended. Nodes end with the child (PR_SET_PDEATHSIG). */
@@ -19,7 +20,7 @@
 #include "jepsen/nemesis.h"
 #include "jepsen/workload.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, NODES_FIRST_MAX = 7 };
 
 static bool workload_known(const char *name)
 {
@@ -47,20 +48,33 @@ static unsigned number(const char *name, const char *text, unsigned long least, 
     return (unsigned)value;
 }
 
+static void usage(void)
+{
+    fputs("usage: jepsen --florind FILE --florinctl FILE --checker FILE [--nemesis NAMES]\n"
+          "    [--workload NAME] [--time SECONDS] [--nodes N] [--clients N] [--rate "
+          "PER_SECOND] [--seed N]\n"
+          "    [--out FOLDER] [--preload LIBRARIES] [--keep]\n",
+          stderr);
+    exit(EXIT_USAGE);
+}
+
 static void parse(struct options *o, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"florind", 1, NULL, 'f'},  {"checker", 1, NULL, 'c'}, {"nemesis", 1, NULL, 'n'},
-        {"workload", 1, NULL, 'w'}, {"time", 1, NULL, 't'},    {"nodes", 1, NULL, 'N'},
-        {"clients", 1, NULL, 'C'},  {"rate", 1, NULL, 'r'},    {"seed", 1, NULL, 's'},
-        {"out", 1, NULL, 'o'},      {"keep", 0, NULL, 'k'},    {"preload", 1, NULL, 'p'},
-        {NULL, 0, NULL, 0}};
+        {"florind", 1, NULL, 'f'}, {"florinctl", 1, NULL, 'F'}, {"checker", 1, NULL, 'c'},
+        {"nemesis", 1, NULL, 'n'}, {"workload", 1, NULL, 'w'},  {"time", 1, NULL, 't'},
+        {"nodes", 1, NULL, 'N'},   {"clients", 1, NULL, 'C'},   {"rate", 1, NULL, 'r'},
+        {"seed", 1, NULL, 's'},    {"out", 1, NULL, 'o'},       {"keep", 0, NULL, 'k'},
+        {"preload", 1, NULL, 'p'}, {NULL, 0, NULL, 0}};
     int index, c;
 
     while ((c = getopt_long(argc, argv, "", names, &index)) != -1) {
         switch (c) {
         case 'f':
             o->florind = optarg;
+            break;
+        case 'F':
+            o->florinctl = optarg;
             break;
         case 'c':
             o->checker = optarg;
@@ -81,7 +95,7 @@ static void parse(struct options *o, int argc, char **argv)
             o->seconds = number("time", optarg, 1, 86400);
             break;
         case 'N':
-            o->nodes = number("nodes", optarg, 3, CLUSTER_NODES_MAX);
+            o->nodes = number("nodes", optarg, 3, NODES_FIRST_MAX);
             break;
         case 'C':
             o->clients = number("clients", optarg, 1, CLIENTS_MAX);
@@ -99,12 +113,8 @@ static void parse(struct options *o, int argc, char **argv)
             exit(EXIT_USAGE);
         }
     }
-    if (optind != argc || o->florind == NULL || o->checker == NULL) {
-        fputs("usage: jepsen --florind FILE --checker FILE [--nemesis NAMES] [--workload NAME]\n"
-              "    [--time SECONDS] [--nodes N] [--clients N] [--rate PER_SECOND] [--seed N]\n"
-              "    [--out FOLDER] [--preload LIBRARIES] [--keep]\n",
-              stderr);
-        exit(EXIT_USAGE);
+    if (optind != argc || o->florind == NULL || o->florinctl == NULL || o->checker == NULL) {
+        usage();
     }
     if (!workload_known(o->workload)) {
         fprintf(stderr,

@@ -4,12 +4,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KINDS = 4, AT_ONCE = 2, CALM_MS = 3000, HOLD_MS = 7000, LEAST_MS = 1500, LOOK_MS = 100 };
+enum { KINDS = 5, AT_ONCE = 2, CALM_MS = 3000, HOLD_MS = 7000, LEAST_MS = 1500, LOOK_MS = 100 };
 
 static const struct nemesis *const all[] = {
     &nemesis_kill,        &nemesis_pause,     &nemesis_restart,   &nemesis_transfer,
     &nemesis_partition,   &nemesis_slow,      &nemesis_lossy,     &nemesis_clock,
     &nemesis_lost_writes, &nemesis_slow_disk, &nemesis_disk_full, &nemesis_corrupt,
+    &nemesis_members,
 };
 
 enum { ALL = sizeof all / sizeof *all };
@@ -88,14 +89,14 @@ static void say(const struct attack *a, const char *verb)
 /* One to all of the nodes; a minority more often than not. */
 static unsigned choose_nodes(struct run *run)
 {
-    unsigned n = (unsigned)run->cluster.n;
+    unsigned n = run_node_count(run);
     unsigned minority = (n - 1) / 2;
     unsigned most = chance_in(&run->chance, 3, 5) ? minority : n;
     unsigned want = 1 + chance_below(&run->chance, most);
     unsigned nodes = 0;
 
     while ((unsigned)__builtin_popcount(nodes) < want) {
-        nodes |= 1u << chance_below(&run->chance, n);
+        nodes |= 1u << run_any_node(run, &run->chance);
     }
     return nodes;
 }

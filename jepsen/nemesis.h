@@ -7,7 +7,7 @@
 
 #include "jepsen/run.h"
 
-enum nemesis_kind { NEMESIS_NODE, NEMESIS_LINK, NEMESIS_CLOCK, NEMESIS_DISK };
+enum nemesis_kind { NEMESIS_NODE, NEMESIS_LINK, NEMESIS_CLOCK, NEMESIS_DISK, NEMESIS_MEMBERS };
 
 /* A fault that holds. */
 struct attack {
@@ -29,6 +29,7 @@ extern const struct nemesis nemesis_partition, nemesis_slow, nemesis_lossy;
 extern const struct nemesis nemesis_clock;
 extern const struct nemesis nemesis_lost_writes, nemesis_slow_disk, nemesis_disk_full;
 extern const struct nemesis nemesis_corrupt;
+extern const struct nemesis nemesis_members;
 
 /* Holds faults against the cluster, by run->chance, for run->options.seconds; then none holds. */
 void nemesis_rage(struct run *run);

@@ -4,7 +4,11 @@
 
 #include "jepsen/nemesis.h"
 
+/* Places 0 to n - 1 stand for the nodes there are. */
 struct cuts {
+    int n;
+    struct chance *chance;
+    unsigned chosen;                     /* places the fault is about */
     unsigned deaf_to[CLUSTER_NODES_MAX]; /* bit j at [i]: i does not hear j */
 };
 
@@ -15,11 +19,11 @@ static void cut_both(struct cuts *cuts, int i, int j)
 }
 
 /* Two sides that don't hear each other. */
-static void cut_sides(struct cuts *cuts, int n, unsigned side)
+static void cut_sides(struct cuts *cuts, unsigned side)
 {
     int i, j;
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < cuts->n; i++) {
         for (j = 0; j < i; j++) {
             if ((side >> i & 1u) != (side >> j & 1u)) {
                 cut_both(cuts, i, j);
@@ -28,32 +32,32 @@ static void cut_sides(struct cuts *cuts, int n, unsigned side)
     }
 }
 
-static void shape_halves(struct attack *a, struct cuts *cuts)
+static void shape_halves(struct cuts *cuts)
 {
-    int n = a->run->cluster.n;
+    int n = cuts->n;
     unsigned minority = 0;
 
     while (__builtin_popcount(minority) < (n - 1) / 2) {
-        minority |= 1u << chance_below(&a->run->chance, (unsigned)n);
+        minority |= 1u << chance_below(cuts->chance, (unsigned)n);
     }
-    a->nodes = minority;
-    cut_sides(cuts, n, minority);
+    cuts->chosen = minority;
+    cut_sides(cuts, minority);
 }
 
-static void shape_isolate(struct attack *a, struct cuts *cuts)
+static void shape_isolate(struct cuts *cuts)
 {
-    a->nodes = 1u << chance_below(&a->run->chance, (unsigned)a->run->cluster.n);
-    cut_sides(cuts, a->run->cluster.n, a->nodes);
+    cuts->chosen = 1u << chance_below(cuts->chance, (unsigned)cuts->n);
+    cut_sides(cuts, cuts->chosen);
 }
 
 /* Each hears its two neighbours only: of five every node sees a majority, and no two see the same.
  */
-static void shape_ring(struct attack *a, struct cuts *cuts)
+static void shape_ring(struct cuts *cuts)
 {
-    int n = a->run->cluster.n;
+    int n = cuts->n;
     int i, j;
 
-    a->nodes = (1u << n) - 1;
+    cuts->chosen = (1u << n) - 1;
     for (i = 0; i < n; i++) {
         for (j = 0; j < i; j++) {
             if (i - j != 1 && i - j != n - 1) {
@@ -62,24 +66,24 @@ static void shape_ring(struct attack *a, struct cuts *cuts)
         }
     }
     if (n == 3) { /* three hear each other in a ring too: open it */
-        i = (int)chance_below(&a->run->chance, 3);
+        i = (int)chance_below(cuts->chance, 3);
         cut_both(cuts, i, (i + 1) % 3);
     }
 }
 
 /* Two sides, and one node that hears both. */
-static void shape_bridge(struct attack *a, struct cuts *cuts)
+static void shape_bridge(struct cuts *cuts)
 {
-    int n = a->run->cluster.n;
-    int bridge = (int)chance_below(&a->run->chance, (unsigned)n);
+    int n = cuts->n;
+    int bridge = (int)chance_below(cuts->chance, (unsigned)n);
     unsigned side = 0;
     int i;
 
     for (i = 0; i < n / 2; i++) {
         side |= 1u << (bridge + 1 + i) % n;
     }
-    a->nodes = 1u << bridge;
-    cut_sides(cuts, n, side);
+    cuts->chosen = 1u << bridge;
+    cut_sides(cuts, side);
     for (i = 0; i < n; i++) {
         cuts->deaf_to[i] &= ~(1u << bridge);
     }
@@ -87,14 +91,14 @@ static void shape_bridge(struct attack *a, struct cuts *cuts)
 }
 
 /* One that hears nobody but is heard, or the other way round. */
-static void shape_one_way(struct attack *a, struct cuts *cuts)
+static void shape_one_way(struct cuts *cuts)
 {
-    int n = a->run->cluster.n;
-    int one = (int)chance_below(&a->run->chance, (unsigned)n);
-    bool deaf = chance_in(&a->run->chance, 1, 2);
+    int n = cuts->n;
+    int one = (int)chance_below(cuts->chance, (unsigned)n);
+    bool deaf = chance_in(cuts->chance, 1, 2);
     int i;
 
-    a->nodes = 1u << one;
+    cuts->chosen = 1u << one;
     for (i = 0; i < n; i++) {
         if (i != one && deaf) {
             cuts->deaf_to[one] |= 1u << i;
@@ -117,52 +121,70 @@ static size_t put_members(char *text, size_t size, unsigned nodes)
     return len;
 }
 
-static void cut(struct attack *a, int i, unsigned deaf_to)
+static void cut(const struct run *run, int i, unsigned deaf_to)
 {
     char node[12];
-    char from[CLUSTER_NODES_MAX][12];
-    const char *list[CLUSTER_NODES_MAX] = {NULL};
-    int n = 0;
+    char from[4 * CLUSTER_NODES_MAX] = "";
+    size_t len = 0;
     int j;
 
     snprintf(node, sizeof node, "%d", i + 1);
-    for (j = 0; j < a->run->cluster.n; j++) {
+    for (j = 0; j < run->cluster.n; j++) {
         if ((deaf_to >> j & 1u) != 0) {
-            snprintf(from[n], sizeof from[n], "%d", j + 1);
-            list[n] = from[n];
-            n++;
+            len +=
+                (size_t)snprintf(from + len, sizeof from - len, "%s%d", len > 0 ? "," : "", j + 1);
         }
     }
-    if (n > 0) {
-        run_ground(a->run, "cut", a->run->id, node, list[0], list[1], list[2], list[3], NULL);
+    if (deaf_to != 0) {
+        run_ground(run, "cut", run->id, node, from, NULL);
     }
+}
+
+/* From places to the nodes that stand there. */
+static unsigned at_places(const int *who, int n, unsigned places)
+{
+    unsigned nodes = 0;
+    int k;
+
+    for (k = 0; k < n; k++) {
+        nodes |= (places >> k & 1u) << who[k];
+    }
+    return nodes;
 }
 
 static void partition_start(struct attack *a)
 {
     static const struct {
         const char *name;
-        void (*make)(struct attack *a, struct cuts *cuts);
+        void (*make)(struct cuts *cuts);
     } shapes[] = {{"minority apart", shape_halves},
                   {"isolated", shape_isolate},
                   {"ring", shape_ring},
                   {"two sides and a bridge", shape_bridge},
                   {"one way", shape_one_way}};
     unsigned shape = chance_below(&a->run->chance, sizeof shapes / sizeof *shapes);
-    struct cuts cuts = {{0}};
+    struct cuts cuts = {.chance = &a->run->chance};
+    int who[CLUSTER_NODES_MAX];
     size_t len;
-    int i;
+    int k;
 
-    shapes[shape].make(a, &cuts);
-    len = (size_t)snprintf(a->what, sizeof a->what, "%s:", shapes[shape].name);
-    for (i = 0; i < a->run->cluster.n; i++) {
-        if (cuts.deaf_to[i] != 0) {
-            len += (size_t)snprintf(a->what + len, sizeof a->what - len, " %d deaf to ", i + 1);
-            len += put_members(a->what + len, sizeof a->what - len, cuts.deaf_to[i]);
+    for (k = 0; k < a->run->cluster.n; k++) {
+        if (run_has_node(a->run, k)) {
+            who[cuts.n++] = k;
         }
     }
-    for (i = 0; i < a->run->cluster.n; i++) {
-        cut(a, i, cuts.deaf_to[i]);
+    shapes[shape].make(&cuts);
+    a->nodes = at_places(who, cuts.n, cuts.chosen);
+    len = (size_t)snprintf(a->what, sizeof a->what, "%s:", shapes[shape].name);
+    for (k = 0; k < cuts.n; k++) {
+        unsigned deaf_to = at_places(who, cuts.n, cuts.deaf_to[k]);
+        if (deaf_to != 0 && len < sizeof a->what) {
+            len +=
+                (size_t)snprintf(a->what + len, sizeof a->what - len, " %d deaf to ", who[k] + 1);
+            len += put_members(a->what + len, len < sizeof a->what ? sizeof a->what - len : 0,
+                               deaf_to);
+        }
+        cut(a->run, who[k], deaf_to);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -62,6 +63,18 @@ extern struct power power;
 /* Says what, and ends the process: the library is of no use when it can't do its work, and neither
  * is the run. */
 void power_broken(const char *what);
+
+/* Finds the functions that stand behind ours, once. */
+void power_ready(void);
+
+/* fstatat; false when it fails. Also within a signal handler. */
+bool power_look(int at, const char *name, int flags, struct stat *st);
+
+/* A change is made, filled in, noted, and forgotten when a sync covers it or when it failed. Lock
+ * held, but for change_new. */
+struct change *change_new(enum change_kind kind);
+void change_note(struct change *c);
+void change_forget(struct change *c);
 
 /* Never returns. Any thread. */
 void power_cut(uint32_t seed) __attribute__((noreturn));

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-
-#include "tests/cluster/cluster.h"
+#include <string.h>
+#include <time.h>
 
 static void append_text(struct bytes *out, const char *text)
 {
@@ -85,9 +85,17 @@ void edn_append(struct bytes *out, const char *name, const json_t *value)
     }
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 int recorder_open(struct recorder *r, const char *path)
 {
-    *r = (struct recorder){.file = fopen(path, "we"), .began_us = test_now_us()};
+    *r = (struct recorder){.file = fopen(path, "we"), .began_ns = now_ns()};
     pthread_mutex_init(&r->lock, NULL);
     return r->file == NULL ? -1 : 0;
 }
@@ -102,7 +110,7 @@ int recorder_close(struct recorder *r)
 
 uint64_t recorder_now_ns(const struct recorder *r)
 {
-    return (test_now_us() - r->began_us) * 1000;
+    return now_ns() - r->began_ns;
 }
 
 static void put_line(struct recorder *r, uint64_t time_ns, const char *process, const char *type,

@@ -16,7 +16,7 @@ struct recorder {
     FILE *file;
     pthread_mutex_t lock;
     uint64_t index;
-    uint64_t began_us;
+    uint64_t began_ns;
 };
 
 /* 0, or -1 with errno. */

@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <math.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,12 +25,13 @@
 extern char **environ;
 
 enum {
-    ARGS_MAX = 16,
+    ARGS_MAX = CLUSTER_NODES_MAX + 8,
     LIVE_LIMIT_MS = 60000, /* from the last fault's end to every node taking money */
     CALM_AFTER_MS = 5000,
     CALL_TIMEOUT_MS = 7000, /* a node answers within 5 s, with 504 at the latest */
     START_AMOUNT_UNITS = 500,
     LOOK_US = 20000,
+    STOP_LIMIT_MS = 60000,
 };
 
 static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -81,6 +84,18 @@ void run_power_path(const struct run *run, int i, char path[static RUN_PATH_MAX]
     snprintf(path, RUN_PATH_MAX, "%s/node%d.power", run->cluster.folder, i + 1);
 }
 
+/* libfaketime's lock is named by the pid. A process that was killed leaves it behind, perhaps taken
+ * for ever, and a pid comes again. */
+static void drop_old_lock(void)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "/faketime_sem_%d", (int)getpid());
+    sem_unlink(name);
+    snprintf(name, sizeof name, "/faketime_shm_%d", (int)getpid());
+    shm_unlink(name);
+}
+
 /* In a node's process: its own network, its own clock, its own disk's faults. */
 static void enter_node(void *context, int i)
 {
@@ -95,6 +110,7 @@ static void enter_node(void *context, int i)
     setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 1);
     setenv("FAKETIME_FORCE_MONOTONIC_FIX", "0",
            1); /* else waits of the monotonic clock end at once */
+    drop_old_lock();
     run_power_path(run, i, text);
     setenv(POWER_FIFO, text, 1);
     snprintf(text, sizeof text, "%s/node%d", run->cluster.folder, i + 1);
@@ -102,53 +118,48 @@ static void enter_node(void *context, int i)
     setenv("LD_PRELOAD", run->options.preload, 1);
 }
 
-static void make_fifos(const struct run *run)
+/* What node i finds when it starts: its orders' FIFO, and its clock's offset. */
+static void furnish(const struct run *run, int i)
 {
     char path[RUN_PATH_MAX];
-    int i;
+    FILE *file;
 
-    for (i = 0; i < run->cluster.n; i++) {
-        run_power_path(run, i, path);
-        if (mkfifo(path, 0600) != 0) {
-            die("can't make %s: %s", path, strerror(errno));
-        }
+    run_power_path(run, i, path);
+    if (mkfifo(path, 0600) != 0) {
+        die("can't make %s: %s", path, strerror(errno));
+    }
+    snprintf(path, sizeof path, "%s/node%d.clock", run->cluster.folder, i + 1);
+    file = fopen(path, "we");
+    if (file == NULL || fputs("+0\n", file) < 0 || fclose(file) != 0) {
+        die("can't write %s: %s", path, strerror(errno));
     }
 }
 
-static void write_clocks(const struct run *run)
+static void address_node(struct cluster *c, int i)
 {
-    char path[300];
-    FILE *file;
-    int i;
-
-    for (i = 0; i < run->cluster.n; i++) {
-        snprintf(path, sizeof path, "%s/node%d.clock", run->cluster.folder, i + 1);
-        file = fopen(path, "we");
-        if (file == NULL || fputs("+0\n", file) < 0 || fclose(file) != 0) {
-            die("can't write %s: %s", path, strerror(errno));
-        }
-    }
+    snprintf(c->nodes[i].host, sizeof c->nodes[i].host, "127.73.0.%d", i + 1);
 }
 
 static void make_cluster(struct run *run)
 {
     struct cluster *c = &run->cluster;
-    unsigned i;
+    int i;
 
     enter_namespace(run, "clients");
-    for (i = 0; i < run->options.nodes; i++) {
-        snprintf(c->nodes[i].host, sizeof c->nodes[i].host, "127.73.0.%u", i + 1);
+    for (i = 0; i < (int)run->options.nodes; i++) {
+        address_node(c, i);
+        furnish(run, i);
     }
     c->n = (int)run->options.nodes;
     c->config = "checkpoint_interval = 2s\nraft_trailing = 2000\n";
     c->before_run = enter_node;
     c->context = run;
-    write_clocks(run);
-    make_fifos(run);
+    c->florinctl = run->options.florinctl;
     cluster_make(c, run->options.florind, (int)run->options.nodes);
     cluster_start_all(c);
     cluster_wait_ready(c);
     cluster_seed(c, PLAYERS, NULL);
+    members_init(run);
 }
 
 /* --- clients ---------------------------------------------------------------------------------- */
@@ -254,6 +265,52 @@ static void stop_clients(struct run *run)
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 
+void run_node_in(struct run *run, int i)
+{
+    atomic_fetch_or(&run->nodes, 1u << i);
+}
+
+void run_node_out(struct run *run, int i)
+{
+    atomic_fetch_and(&run->nodes, ~(1u << i));
+}
+
+bool run_has_node(const struct run *run, int i)
+{
+    return (atomic_load(&run->nodes) >> i & 1u) != 0;
+}
+
+unsigned run_node_count(const struct run *run)
+{
+    return (unsigned)__builtin_popcount(atomic_load(&run->nodes));
+}
+
+int run_any_node(const struct run *run, struct chance *chance)
+{
+    unsigned nodes = atomic_load(&run->nodes);
+    unsigned skip = chance_below(chance, (unsigned)__builtin_popcount(nodes));
+
+    for (; skip > 0; skip--) {
+        nodes &= nodes - 1;
+    }
+    return __builtin_ctz(nodes);
+}
+
+int run_new_node(struct run *run)
+{
+    int i = run->cluster.n;
+    char id[12];
+
+    snprintf(id, sizeof id, "%d", i + 1);
+    run_ground(run, "one_more", run->id, id, run->cluster.folder, NULL);
+    address_node(&run->cluster, i);
+    furnish(run, i);
+    cluster_add_node(&run->cluster, NULL);
+    cluster_start(&run->cluster, i);
+    run_node_in(run, i);
+    return i;
+}
+
 void run_look_after(struct run *run)
 {
     int i;
@@ -263,6 +320,9 @@ void run_look_after(struct run *run)
         int status;
         if (node->pid > 0 && !run->away[i] && waitpid(node->pid, &status, WNOHANG) == node->pid) {
             node->pid = 0;
+            if (members_left(run, i, status)) {
+                continue;
+            }
             snprintf(run->surprise, sizeof run->surprise,
                      "node %d ended by itself: %s %d; see its log", i + 1,
                      WIFEXITED(status) ? "exit code" : "signal",
@@ -311,7 +371,9 @@ static void wait_live(struct run *run)
     int i;
 
     for (i = 0; i < run->cluster.n; i++) {
-        json_array_append_new(nodes, json_integer(i + 1));
+        if (run_has_node(run, i)) {
+            json_array_append_new(nodes, json_integer(i + 1));
+        }
     }
     recorder_event(&run->recorder, "healed",
                    json_pack("{s:o, s:i}", "nodes", nodes, "within_ms", LIVE_LIMIT_MS));
@@ -320,11 +382,31 @@ static void wait_live(struct run *run)
         before[i] = atomic_load(&run->acknowledged[i]);
     }
     for (i = 0; i < run->cluster.n; i++) {
-        while (atomic_load(&run->acknowledged[i]) == before[i] && test_now_us() < until_us) {
+        while (run_has_node(run, i) && atomic_load(&run->acknowledged[i]) == before[i] &&
+               test_now_us() < until_us) {
             usleep(LOOK_US);
             run_look_after(run);
         }
     }
+}
+
+void run_stopped(struct run *run, int i)
+{
+    struct cluster_node *node = &run->cluster.nodes[i];
+    uint64_t until_us = test_now_us() + STOP_LIMIT_MS * UINT64_C(1000);
+    int status = 0;
+
+    while (node->pid > 0 && waitpid(node->pid, &status, WNOHANG) == 0 && test_now_us() < until_us) {
+        usleep(LOOK_US);
+    }
+    if (node->pid > 0 &&
+        (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || test_now_us() >= until_us)) {
+        snprintf(run->surprise, sizeof run->surprise, "node %d did not stop in order at SIGTERM",
+                 i + 1);
+        cluster_signal(&run->cluster, i, SIGKILL);
+        cluster_reap(&run->cluster, i);
+    }
+    node->pid = 0;
 }
 
 static void stop_nodes(struct run *run)
@@ -335,10 +417,7 @@ static void stop_nodes(struct run *run)
         cluster_signal(&run->cluster, i, SIGTERM);
     }
     for (i = 0; i < run->cluster.n; i++) {
-        if (cluster_reap(&run->cluster, i) != 0 && run->surprise[0] == '\0') {
-            snprintf(run->surprise, sizeof run->surprise,
-                     "node %d did not stop in order in the end", i + 1);
-        }
+        run_stopped(run, i);
     }
 }
 
@@ -375,7 +454,10 @@ static int check(const struct run *run)
 
     snprintf(report, sizeof report, "%s", o->out);
     snprintf(history, sizeof history, "%s/history.edn", o->out);
-    for (i = 0; i < o->nodes; i++) {
+    for (i = 0; i < CLUSTER_NODES_MAX; i++) {
+        if (!run_has_node(run, (int)i)) {
+            continue;
+        }
         snprintf(ledgers[i], sizeof ledgers[i], "%s/ledger-%u.jsonl", o->out, i + 1);
         argv[n++] = ledgers[i];
     }
@@ -407,6 +489,7 @@ int run_do(struct run *run)
     give_money(run);
     start_clients(run);
     nemesis_rage(run);
+    members_finish(run);
     wait_live(run);
     stop_clients(run);
     if (recorder_close(&run->recorder) != 0) {

@@ -33,6 +33,6 @@ options=()
 [ -z "${RATE:-}" ] || options+=(--rate "$RATE")
 [ -z "${SEED:-}" ] || options+=(--seed "$SEED")
 [ -z "${KEEP:-}" ] || options+=(--keep)
-exec "$BUILD/jepsen/jepsen" --florind "$BUILD/florind" --checker "$BUILD/jepsen/checker" \
+exec "$BUILD/jepsen/jepsen" --florind "$BUILD/florind" --florinctl "$BUILD/florinctl" --checker "$BUILD/jepsen/checker" \
     --preload "$(realpath "$BUILD")/jepsen/power.so:$faketime" --time "$TIME" --out "${OUT:-jepsen/report}" \
     "${options[@]}"

@@ -21,7 +21,7 @@ int folder_make(const char *path, struct fault *fault)
     for (at = partial + 1; *at != '\0'; at++) {
         if (*at == '/') {
             *at = '\0';
-            if (mkdir(partial, 0755) != 0 && errno != EEXIST) {
+            if (mkdir(partial, 0700) != 0 && errno != EEXIST) {
                 return fault_set(fault, "can't make the folder %s: %s", partial, strerror(errno));
             }
             *at = '/';

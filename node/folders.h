@@ -8,7 +8,7 @@
 
 #include "statemachine/report.h"
 
-/* Like mkdir -p; the last one may be entered by its owner only. */
+/* Like mkdir -p; what it makes may be entered by its owner only. */
 int folder_make(const char *path, struct fault *fault);
 
 /* *empty also when there is none; a file system's own lost+found does not count. */

@@ -25,7 +25,7 @@ static int encode_members(const struct florin_config *config, struct bytes *out,
     return configuration_encode(members, config->n_members, out, fault);
 }
 
-static int check_member(const struct florin_config *config, struct fault *fault)
+int node_check_member(const struct florin_config *config, struct fault *fault)
 {
     uint32_t i;
 
@@ -52,7 +52,7 @@ int node_format(const struct florin_config *config, bool join, struct fault *fau
     snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", config->cluster_id);
     bytes_init(&members);
     if (!join &&
-        (check_member(config, fault) != 0 || encode_members(config, &members, fault) != 0)) {
+        (node_check_member(config, fault) != 0 || encode_members(config, &members, fault) != 0)) {
         goto out;
     }
     first.data = members.base;

@@ -12,6 +12,10 @@
  * has been added there. 0, or -1 with the fault (also when there is one already). */
 int node_format(const struct florin_config *config, bool join, struct fault *fault);
 
+/* A cluster that is made from this config must have the node as a member: 0, or -1 with the fault.
+ */
+int node_check_member(const struct florin_config *config, struct fault *fault);
+
 /* The two folders below config->data_dir. */
 void node_folder(const struct florin_config *config, const char *name, char *path, size_t size);
 

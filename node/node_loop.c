@@ -57,6 +57,7 @@ void node_on_link(void *node, uint64_t peer, bool up)
     if (n->phase != PHASE_ENDED) {
         copy_link(n->copy, peer, up);
         replica_link(n->replica, peer, up);
+        n->room.look_at_ms = up ? 0 : n->room.look_at_ms; /* it is to know before it votes for us */
         n->pump_wanted = true;
     }
 }

@@ -28,6 +28,7 @@ struct survivor {
     uint64_t last_index, last_term;
     uint64_t applied_index, applied_term;
     struct machine *machine;
+    char address[MEMBER_ADDRESS_MAX]; /* where the others are to find it */
 };
 
 static int open_survivor_log(struct survivor *s, const struct florin_config *config,
@@ -84,6 +85,38 @@ static int find_last(struct survivor *s, struct fault *fault)
     s->last_index = log_last_index(s->log);
     s->last_term = 0;
     return s->last_index == 0 ? 0 : term_at(s, s->last_index, &s->last_term, fault);
+}
+
+static void note_address(void *context, const struct log_entry *e)
+{
+    struct survivor *s = context;
+
+    if (e->type == LOG_CHANGE) {
+        configuration_address((struct slice){(const char *)e->data, e->len}, s->config->node_id,
+                              s->address);
+    }
+}
+
+/* What the config says counts, for the machine may have moved. That of a node which joined says
+ * nothing, and what it listens on may be every address of the machine: its cluster knew better. */
+static int find_address(struct survivor *s, struct fault *fault)
+{
+    const struct florin_config *c = s->config;
+    const struct bytes *members = &log_snapshot(s->log)->configuration;
+    uint32_t i;
+
+    snprintf(s->address, sizeof s->address, "%s", c->peer_listen);
+    configuration_address((struct slice){(const char *)members->base, members->len}, c->node_id,
+                          s->address);
+    if (log_walk(s->log, note_address, s, fault) != 0) {
+        return -1;
+    }
+    for (i = 0; i < c->n_members; i++) {
+        if (c->members[i].id == c->node_id) {
+            snprintf(s->address, sizeof s->address, "%s", c->members[i].address);
+        }
+    }
+    return 0;
 }
 
 static int open_state(struct survivor *s, struct fault *fault)
@@ -269,22 +302,9 @@ static int keep_state(const struct survivor *s, struct fault *fault)
     return folder_sync(folder, fault);
 }
 
-static const char *own_address(const struct florin_config *config)
-{
-    uint32_t i;
-
-    for (i = 0; i < config->n_members; i++) {
-        if (config->members[i].id == config->node_id) {
-            return config->members[i].address;
-        }
-    }
-    return config->peer_listen;
-}
-
 static int make_log(const struct survivor *s, const char *cluster_id, struct fault *fault)
 {
-    const struct configuration_member self = {s->config->node_id, own_address(s->config),
-                                              MEMBER_VOTER};
+    const struct configuration_member self = {s->config->node_id, s->address, MEMBER_VOTER};
     struct seed seed = {
         .identity = {.node_id = s->config->node_id},
         .members = &self,
@@ -350,7 +370,7 @@ static int do_it(const struct survivor *s, const struct recover_options *o, stru
            "  cluster_id = %s\n"
            "  member = %" PRIu64 " %s\n"
            "(no other member), start florind, then add new nodes: florinctl cluster add.\n",
-           o->cluster_id, s->config->node_id, own_address(s->config));
+           o->cluster_id, s->config->node_id, s->address);
     return 0;
 }
 
@@ -392,6 +412,9 @@ int node_recover(const struct recover_options *o, struct fault *fault)
     }
     if (rv == 0) {
         rv = audit_state(&s, fault);
+    }
+    if (rv == 0) {
+        rv = find_address(&s, fault);
     }
     if (rv == 0) {
         say_what_is_there(&s);

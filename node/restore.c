@@ -10,18 +10,35 @@
 #include "node/seed.h"
 #include "statemachine/backup.h"
 
-enum { PATH_BYTES = CONFIG_PATH_MAX + 32 };
+enum { PATH_BYTES = CONFIG_PATH_MAX + 32, ENDING_BYTES = 4 };
+
+/* The new cluster's id ends with the beginning of the backup's digest. So nodes that are made on
+ * different machines are nodes of one cluster only if they were made of one backup; and none is a
+ * node of the cluster that the backup is of. */
+static int check_cluster_id(const char *cluster_id, const struct backup_seal *seal,
+                            struct fault *fault)
+{
+    char ending[1 + 2 * ENDING_BYTES + 1] = "-";
+    size_t len = strlen(cluster_id);
+
+    sodium_bin2hex(ending + 1, sizeof ending - 1, seal->digest, ENDING_BYTES);
+    if (len >= sizeof ending && strcmp(cluster_id + len - (sizeof ending - 1), ending) == 0) {
+        return 0;
+    }
+    return fault_set(fault,
+                     "cluster_id is %s: give the new cluster one that ends with %s, the beginning "
+                     "of this backup's digest, for example restored%s, so that a node of another "
+                     "backup, or of cluster %s, can never be taken for one of its nodes",
+                     cluster_id, ending, ending, seal->cluster_id);
+}
 
 static int check_config(const struct florin_config *c, const struct backup_seal *seal,
                         struct fault *fault)
 {
     bool empty;
 
-    if (strcmp(c->cluster_id, seal->cluster_id) == 0) {
-        return fault_set(fault,
-                         "the backup was made by a cluster called %s: give the new one another "
-                         "cluster_id, so that nodes of the two can never be taken for one cluster",
-                         seal->cluster_id);
+    if (node_check_member(c, fault) != 0 || check_cluster_id(c->cluster_id, seal, fault) != 0) {
+        return -1;
     }
     if (folder_is_empty(c->data_dir, &empty, fault) != 0) {
         return -1;

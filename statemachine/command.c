@@ -82,12 +82,13 @@ bool id_valid(struct slice id)
         ['_'] = 1,         [':'] = 1,         ['-'] = 1,
     };
     const uint8_t *at = (const uint8_t *)id.base;
-    const uint8_t *end = at + id.len;
+    const uint8_t *end;
     uint8_t all = 1;
 
     if (id.len == 0 || id.len > ID_MAX) {
-        return false;
+        return false; /* also when there is nothing to point at */
     }
+    end = at + id.len;
     for (; end - at >= 4; at += 4) {
         all &= fits[at[0]] & fits[at[1]] & fits[at[2]] & fits[at[3]];
     }

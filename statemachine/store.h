@@ -45,7 +45,8 @@ struct store_write {
 struct store {
     void *impl;
 
-    /* Loop thread. 1 found (value borrows until the next renew), 0 not found, -1 fault. */
+    /* Loop thread. 1 found (value borrows until the next renew), 0 not found (and *value is
+     * left alone), -1 fault. */
     int (*get)(void *impl, enum store_table table, struct slice key, struct slice *value,
                struct fault *fault);
 

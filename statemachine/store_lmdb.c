@@ -196,10 +196,16 @@ static int lmdb_seek(void *impl, enum store_table table, struct slice key, struc
 static int lmdb_get(void *impl, enum store_table table, struct slice key, struct slice *value,
                     struct fault *fault)
 {
-    struct slice found;
-    int rc = lmdb_seek(impl, table, key, &found, value, fault);
+    struct slice found, next;
+    int rc = lmdb_seek(impl, table, key, &found, &next, fault);
 
-    return rc == 1 ? slice_equal(found, key) : rc;
+    if (rc == 1 && !slice_equal(found, key)) {
+        return 0; /* and *value stays as it was: the neighbour's is nobody's to see */
+    }
+    if (rc == 1) {
+        *value = next;
+    }
+    return rc;
 }
 
 static int put(MDB_cursor *cursor, const struct store_write *w)

@@ -5,7 +5,8 @@
  * "cpu" is what all three nodes together took of the processors for one bet or read: on a machine
  * that others use, too, it says more than a rate does.
  *
- * usage: bench_http FLORIND [SECONDS [PLAYERS [FILTER]]]   FILTER: only loads whose name holds it
+ * usage: bench_http FLORIND [SECONDS [PLAYERS [FILTER [tls]]]]   FILTER: only loads whose name
+ * holds it; tls: links under TLS
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 #include "tests/bench/load.h"
 #include "tests/bench/plot.h"
-#include "tests/cluster/cluster.h"
+#include "tests/cluster/secure.h"
 
 enum { NODES = 3, IDLE_S = 5 };
 
@@ -167,12 +168,15 @@ int main(int argc, char **argv)
     size_t i;
 
     if (argc < 2 || seconds < 1 || players < 1) {
-        fprintf(stderr, "usage: bench_http FLORIND [SECONDS [PLAYERS [FILTER]]]\n");
+        fprintf(stderr, "usage: bench_http FLORIND [SECONDS [PLAYERS [FILTER [tls]]]]\n");
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     cluster.config = ""; /* everything as by default */
     cluster_make(&cluster, argv[1], NODES);
+    if (argc > 5 && strcmp(argv[5], "tls") == 0) {
+        cluster_secure(&cluster);
+    }
     cluster_start_all(&cluster);
     cluster_wait_ready(&cluster);
     cluster_seed(&cluster, players, "1000000");

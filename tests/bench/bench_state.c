@@ -21,7 +21,8 @@
 #include "consensus/log.h"
 #include "statemachine/command.h"
 #include "statemachine/machine.h"
-#include "tests/cluster/ledger.h"
+#include "tests/cluster/bets.h"
+#include "tests/cluster/look.h"
 #include "tests/bench/paced.h"
 
 enum { NODES = 3, NEW = 2, GROUP = 1024, THREADS = 64, LIMIT_S = 600, MIB = 1 << 20 };
@@ -385,8 +386,8 @@ static void wait_checkpoints(struct bench *b, int n)
 
     for (i = 0; i < NEW; i++) {
         for (seen = 0; seen < n; seen++) {
-            long from = status_number(&b->cluster, &b->http, i, "checkpoint_index");
-            while (status_number(&b->cluster, &b->http, i, "checkpoint_index") == from) {
+            long from = look_number(&b->cluster, i, "checkpoint_index");
+            while (look_number(&b->cluster, i, "checkpoint_index") == from) {
                 if (test_now_us() > limit) {
                     cluster_die(&b->cluster, "no checkpoint in %d s", LIMIT_S);
                 }
@@ -405,9 +406,9 @@ static void bring_in(struct bench *b)
     double took;
     long seq;
 
-    seq = status_number(&b->cluster, &b->http, 0, "applied_seq");
+    seq = look_number(&b->cluster, 0, "applied_seq");
     cluster_start(&b->cluster, NEW);
-    while (status_number(&b->cluster, &b->http, NEW, "applied_seq") < seq) {
+    while (look_number(&b->cluster, NEW, "applied_seq") < seq) {
         if (seconds_since(began) > LIMIT_S) {
             cluster_die(&b->cluster, "the new node did not catch up in %d s", LIMIT_S);
         }
@@ -467,9 +468,8 @@ static void measure(struct bench *b)
     print_figures(load, PHASE_AFTER, "  three nodes");
     paced_free(load);
 
-    seq = status_number(&b->cluster, &b->http, 0, "applied_seq");
-    wait_applied(&b->cluster, &b->http, NEW, seq);
-    compare_heads(&b->cluster, &b->http, seq);
+    seq = look_number(&b->cluster, 0, "applied_seq");
+    look_equal(&b->cluster, (1u << b->cluster.n) - 1, seq);
     cluster_signal(&b->cluster, 1, SIGKILL);
     cluster_reap(&b->cluster, 1);
     printf("%-44s %.2f s\n", "a killed node from a cold disk to ready",

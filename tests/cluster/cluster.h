@@ -8,7 +8,7 @@
 
 #include "tests/cluster/http.h"
 
-enum { CLUSTER_NODES_MAX = 12, URL_MAX = 256 };
+enum { CLUSTER_NODES_MAX = 30, URL_MAX = 256 };
 
 /* Small, so that tests meet the ends of segments; for what a test sets itself to begin with. */
 #define CLUSTER_CONFIG "http_threads = 160\nsegment_bytes = 4MiB\n"

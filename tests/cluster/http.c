@@ -36,6 +36,20 @@ static size_t take_header(char *data, size_t size, size_t n, void *context)
     return size * n;
 }
 
+/* curl calls this right before a request goes out. Errors don't tell: when a kept connection breaks
+ * off, curl sends the request once more on a new one, which may be refused. */
+static int reached(void *context, char *to_ip, char *from_ip, int to_port, int from_port)
+{
+    struct http *h = context;
+
+    (void)to_ip;
+    (void)from_ip;
+    (void)to_port;
+    (void)from_port;
+    h->reached = true;
+    return CURL_PREREQFUNC_OK;
+}
+
 void http_init(struct http *h)
 {
     memset(h, 0, sizeof *h);
@@ -70,6 +84,7 @@ long http_call(struct http *h, const char *method, const char *url, const char *
 
     h->len = 0;
     h->applied = 0;
+    h->reached = false;
     h->content_type[0] = '\0';
     headers = curl_slist_append(headers, "Content-Type: application/json");
     headers = curl_slist_append(headers, "Expect:");
@@ -81,6 +96,8 @@ long http_call(struct http *h, const char *method, const char *url, const char *
     curl_easy_setopt(h->curl, CURLOPT_URL, url);
     curl_easy_setopt(h->curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(h->curl, CURLOPT_PREREQFUNCTION, reached);
+    curl_easy_setopt(h->curl, CURLOPT_PREREQDATA, h);
     curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, h);
     curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, take_header);

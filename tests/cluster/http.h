@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct http {
@@ -13,6 +14,7 @@ struct http {
     size_t len, cap;
     long timeout_ms;  /* for a whole call */
     CURLcode error;   /* of the last call */
+    bool reached;     /* likewise: there was a connection, the request may have gone out */
     uint64_t applied; /* Florin-Applied of the last answer */
     char content_type[64];
 };

@@ -117,10 +117,20 @@ refused() { # WORD ARGUMENTS...
     grep -q "$word" "$work/err" || fail "'$word' is not in: $(cat "$work/err")"
 }
 
+digest() { # FILE: its beginning
+    "$florinctl" verify "$1" --json | member digest | cut -c1-8
+}
+ending=-$(digest "$work/b2")
+refused "ends with $ending" "$work/b2" "${configs[@]}"
+sed -i "s/^cluster_id = .*/cluster_id = restored$ending/" "$second"/node?.conf
 refused "not empty" "$work/b2" "${configs[@]}"
 rm -r "$second/node1" "$second/node2" "$second/node3"
 refused damaged "$work/flipped" "${configs[@]}"
-refused "another cluster_id" "$work/b2" --config "$run/node1.conf"
+refused "ends with $ending" "$work/b2" --config "$run/node1.conf"
+# One machine takes another file than the others: it makes no node of their cluster.
+refused "ends with -$(digest "$work/b3")" "$work/b3" --config "$second/node3.conf"
+sed "/^member = 1 /d" "$second/node1.conf" >"$second/stranger.conf"
+refused "node_id is 1, which no .member. line names" "$work/b2" --config "$second/stranger.conf"
 [ ! -e "$second/node1" ] || fail "a refused restore left something"
 "$florinctl" restore "$work/b2" "${configs[@]}" >"$work/out" || fail "restore"
 

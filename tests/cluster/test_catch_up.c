@@ -9,25 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/cluster/bets.h"
 #include "tests/cluster/look.h"
 
 enum { NODES = 3, AWAY = 2, BETS = 1000, LIMIT_S = 60 };
-
-static void place_bets(struct cluster *c, struct http *http, int node, int from, int count)
-{
-    char url[URL_MAX];
-    char body[256];
-    int i;
-
-    cluster_url(c, node, url, "/v1/bets");
-    for (i = from; i < from + count; i++) {
-        snprintf(body, sizeof body,
-                 "{\"id\":\"bet-%d\",\"player\":\"p0\",\"currency\":\"EUR\",\"amount\":\"1\"}", i);
-        if (http_call(http, "POST", url, c->provider_key, body, NULL) != 200) {
-            cluster_die(c, "bet %d: %s", i, http->len > 0 ? http->body : "no answer");
-        }
-    }
-}
 
 /* Until the others have cut their log behind where the absent node stopped. */
 static void wait_cut(struct cluster *c, long stopped_at)

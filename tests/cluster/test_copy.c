@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/cluster/bets.h"
 #include "tests/cluster/look.h"
 
 enum {
@@ -27,35 +28,15 @@ enum {
 struct test {
     struct cluster cluster;
     struct http http;
-    unsigned made; /* batches */
+    int bets; /* so many were placed */
 };
 
-static void place_batch(struct test *t, int node)
+static void place(struct test *t, int node)
 {
-    struct cluster *c = &t->cluster;
-    json_t *json = NULL;
-    json_t *list = json_array();
-    json_t *body = json_object();
-    char url[URL_MAX];
-    char *text;
-    int i;
-
-    for (i = 0; i < BATCH; i++) {
-        char id[32];
-        snprintf(id, sizeof id, "b%u-%d", t->made, i);
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s}", "type", "bet", "id", id,
-                                              "player", "p0", "currency", "EUR", "amount", "0.01"));
+    if (!place_batch(&t->cluster, &t->http, node, t->bets, BATCH)) {
+        cluster_die(&t->cluster, "a batch: %.300s", t->http.len > 0 ? t->http.body : "no answer");
     }
-    t->made++;
-    json_object_set_new(body, "transactions", list);
-    text = json_dumps(body, JSON_COMPACT);
-    cluster_url(c, node, url, "/v1/batches");
-    if (http_call(&t->http, "POST", url, c->provider_key, text, &json) != 200) {
-        cluster_die(c, "a batch: %.300s", t->http.len > 0 ? t->http.body : "no answer");
-    }
-    free(text);
-    json_decref(body);
-    json_decref(json);
+    t->bets += BATCH;
 }
 
 /* Work until the nodes that are there have cut their log behind this index. */
@@ -64,7 +45,7 @@ static void fill(struct test *t, int node, int other, long index)
     int i;
 
     for (i = 0; i < BATCHES; i++) {
-        place_batch(t, node);
+        place(t, node);
     }
     look_wait(&t->cluster, node, "first_index", index + 1);
     look_wait(&t->cluster, other, "first_index", index + 1);
@@ -206,7 +187,7 @@ static void sender_killed(struct test *t, int leader, int other)
            other + 1);
     cluster_start(&t->cluster, leader);
     cluster_wait_ready(&t->cluster);
-    place_batch(t, AWAY);
+    place(t, AWAY);
     look_equal(&t->cluster, (1u << NODES) - 1, seq + BATCH);
 }
 
@@ -256,7 +237,7 @@ int main(int argc, char **argv)
     cluster_start_all(&t->cluster);
     cluster_wait_ready(&t->cluster);
     cluster_seed(&t->cluster, 1, "1000000");
-    place_batch(t, 0);
+    place(t, 0);
     leader = look_leader(&t->cluster);
     while (leader == AWAY) {
         if (cluster_ctl(&t->cluster, t->cluster.operator_key, "cluster", "transfer", "1") != 0) {

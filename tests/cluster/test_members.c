@@ -394,9 +394,10 @@ static void wrong_folder(struct test *t, int i, const char *what)
 
     printf("-- the folder of node %d, started with %s\n", i + 1, what);
     snprintf(command, sizeof command,
-             "cd '%s' && sed 's/^%.*s = .*/%s/' node%d.conf >wrong.conf && "
-             "timeout 60 '%s' --config wrong.conf >wrong.log 2>&1",
-             t->cluster.folder, (int)strcspn(what, " "), what, what, i + 1, t->cluster.florind);
+             "sed 's/^%.*s = .*/%s/' '%s/node%d.conf' >'%s/wrong.conf' && "
+             "timeout 60 '%s' --config '%s/wrong.conf' >'%s/wrong.log' 2>&1",
+             (int)strcspn(what, " "), what, what, t->cluster.folder, i + 1, t->cluster.folder,
+             t->cluster.florind, t->cluster.folder, t->cluster.folder);
     status = system(command);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 70) {
         cluster_die(&t->cluster, "it ended with wait status %d", status);

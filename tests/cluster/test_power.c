@@ -4,19 +4,22 @@
 #define _GNU_SOURCE 1 /* fallocate */
 
 #include <fcntl.h>
+#include <glob.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "jepsen/power.h"
 
-enum { LIMIT_S = 60 };
+enum { LIMIT_S = 60, INTERRUPTED_WRITES = 20000 };
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
@@ -62,6 +65,30 @@ static int victim(void)
     }
 }
 
+static void in_handler(int signal)
+{
+    (void)signal;
+    CHECK(write(STDOUT_FILENO, "", 0) == 0);
+}
+
+/* Signals come while files are written, and their handlers write to a pipe, as libuv's do: no lock
+ * that the one holds may be waited for by the other. */
+static int interrupted(void)
+{
+    const struct itimerval often = {{0, 50}, {0, 50}};
+    int file = make("busy", 0, "");
+    int i;
+
+    alarm(LIMIT_S / 2); /* a deadlock ends here */
+    signal(SIGPROF, in_handler);
+    CHECK(setitimer(ITIMER_PROF, &often, NULL) == 0);
+    for (i = 0; i < INTERRUPTED_WRITES; i++) {
+        CHECK(pwrite(file, "b", 1, 0) == 1);
+        CHECK(i % 64 != 0 || fdatasync(file) == 0);
+    }
+    return 0;
+}
+
 static void expect(const char *folder, const char *name, const char *text)
 {
     char path[PATH_MAX];
@@ -83,8 +110,8 @@ static void expect(const char *folder, const char *name, const char *text)
     close(fd);
 }
 
-static pid_t start(const char *self, const char *library, const char *folder, const char *fifo,
-                   int *said)
+static pid_t start(const char *self, const char *what, const char *library, const char *folder,
+                   const char *fifo, int *said)
 {
     int pipe_fds[2];
     pid_t pid;
@@ -97,7 +124,7 @@ static pid_t start(const char *self, const char *library, const char *folder, co
         setenv("LD_PRELOAD", library, 1);
         setenv(POWER_DISK, folder, 1);
         setenv(POWER_FIFO, fifo, 1);
-        execl(self, self, "victim", (char *)NULL);
+        execl(self, self, what, (char *)NULL);
         _exit(127);
     }
     close(pipe_fds[1]);
@@ -121,6 +148,24 @@ static void cut(const char *fifo, pid_t pid)
     }
 }
 
+/* With libfaketime behind it, as the suite loads it; where that is not installed, without. */
+static void survive_signals(const char *self, const char *power, const char *folder,
+                            const char *fifo)
+{
+    char libraries[2 * PATH_MAX];
+    glob_t found;
+    int said, status;
+    bool faketime = glob("/usr/lib/*/faketime/libfaketimeMT.so.1", 0, NULL, &found) == 0;
+    pid_t pid;
+
+    snprintf(libraries, sizeof libraries, "%s%s%s", power, faketime ? ":" : "",
+             faketime ? found.gl_pathv[0] : "");
+    pid = start(self, "interrupted", libraries, folder, fifo, &said);
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    globfree(&found);
+}
+
 int main(int argc, char **argv)
 {
     const char *tmp = getenv("TMPDIR");
@@ -133,6 +178,9 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "victim") == 0) {
         return victim();
     }
+    if (argc == 2 && strcmp(argv[1], "interrupted") == 0) {
+        return interrupted();
+    }
     CHECK(argc >= 2 && realpath(argv[1], florind) != NULL && realpath(argv[0], self) != NULL);
     alarm(LIMIT_S);
     snprintf(library, sizeof library, "%.4000s/jepsen/power.so", dirname(florind));
@@ -141,7 +189,7 @@ int main(int argc, char **argv)
     snprintf(fifo, sizeof fifo, "%s/fifo", folder);
     CHECK(mkfifo(fifo, 0600) == 0);
 
-    pid = start(self, library, folder, fifo, &said);
+    pid = start(self, "victim", library, folder, fifo, &said);
     CHECK(read(said, &ready, 1) == 1);
     cut(fifo, pid);
     expect(folder, "file", "synced");
@@ -151,6 +199,7 @@ int main(int argc, char **argv)
     expect(folder, "replaced", "replaced");
     expect(folder, "created", NULL);
 
+    survive_signals(self, library, folder, fifo);
     snprintf(command, sizeof command, "rm -rf '%.4000s'", folder);
     CHECK(system(command) == 0);
     puts("a power cut loses what was not synced, and nothing else");

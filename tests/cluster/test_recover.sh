@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 up_or_die
 . "$FLORIN_RUN/demo.env"
 run=$FLORIN_RUN
+all=$FLORIN_ENDPOINTS
 node3=$(endpoint 3)
 bets=20
 limit_s=60
@@ -79,30 +80,35 @@ refused "node 1 has entries" --config "$run/node3.conf" --yes --cluster-id saved
 
 # --- do it --------------------------------------------------------------------------------------
 
+# Its config says nothing of where the others find it, as that of a node that joined: its log does.
+address=$(sed -n 's/^member = 3 //p' "$run/node3.conf")
+sed -i -e '/^member = /d' -e 's/^peer_listen = .*/peer_listen = 127.0.0.1:9/' "$run/node3.conf"
 # What an earlier one left that was cut short does not count.
 mkdir -p "$run/node3/recovering/state"
 echo half >"$run/node3/recovering/state/data.mdb"
 "$florinctl" recover --config "$run/node3.conf" --cluster-id saved --yes >"$run/out" ||
     fail "recover"
 says "cluster_id = saved"
+says "member = 3 $address"
 [ -e "$run/node3/before-recovery/raft/identity" ] || fail "the old log is gone"
 [ -e "$run/node3/before-recovery/state/data.mdb" ] || fail "the old state is gone"
 "$florind" --config "$run/node3.conf" 2>"$run/err" && fail "it starts as a node of the old cluster"
 grep -q "belongs to node 3 of cluster saved" "$run/err" || fail "$(cat "$run/err")"
-sed -i -e 's/^cluster_id = .*/cluster_id = saved/' -e '/^member = [12] /d' "$run/node3.conf"
+sed -i -e 's/^cluster_id = .*/cluster_id = saved/' -e "s/^peer_listen = .*/peer_listen = $address/" \
+    "$run/node3.conf"
 
-start() {
-    "$florind" --config "$run/node3.conf" </dev/null >>"$run/node3.log" 2>&1 &
-    echo $! >"$run/node3.pid"
+start() { # N ENDPOINT
+    "$florind" --config "$run/node$1.conf" </dev/null >>"$run/node$1.log" 2>&1 &
+    echo $! >"$run/node$1.pid"
     deadline=$((SECONDS + limit_s))
-    until curl -fsS --noproxy '*' -o /dev/null "$node3/readyz" 2>/dev/null; do
-        kill -0 "$(cat "$run/node3.pid")" 2>/dev/null || fail "node 3: $(tail -n 3 "$run/node3.log")"
-        ((SECONDS < deadline)) || fail "node 3 is not ready"
+    until curl -fsS --noproxy '*' -o /dev/null "$2/healthz" 2>/dev/null; do
+        kill -0 "$(cat "$run/node$1.pid")" 2>/dev/null || fail "node $1: $(tail -n 3 "$run/node$1.log")"
+        ((SECONDS < deadline)) || fail "node $1 is not up"
         sleep 0.1
     done
 }
 
-start
+start 3 "$node3"
 export FLORIN_ENDPOINTS=$node3
 for i in $(seq "$bets"); do
     "$florinctl" bet "bet-$i" bob EUR 1 --json >"$run/answer"
@@ -117,9 +123,32 @@ expect "the next seq" $((last + 1)) "$(member seq <"$run/answer")"
 kill -KILL "$(cat "$run/node3.pid")"
 wait "$(cat "$run/node3.pid")" 2>/dev/null || true
 refused "earlier recovery" --config "$run/node3.conf" --cluster-id saved-again --yes
-start
+start 3 "$node3"
 "$florinctl" bet "bet-after" bob EUR 1 --json >"$run/answer"
 expect "a replayed bet" true "$(member replayed <"$run/answer")"
+
+# --- new nodes ----------------------------------------------------------------------------------
+
+# On the lost ones' ports. Then the seed itself may go.
+for i in 1 2; do
+    sed -i -e '/^member = /d' -e 's/^cluster_id = .*/cluster_id = saved/' \
+        -e "s|^data_dir = .*|data_dir = $run/new$i|" -e "s/^node_id = .*/node_id = $((3 + i))/" \
+        "$run/node$i.conf"
+    "$florind" --config "$run/node$i.conf" --format 2>"$run/err" >"$run/out" &&
+        fail "a cluster without its own node was made"
+    grep -q "no .member. line names" "$run/err" || fail "$(cat "$run/err")"
+    "$florind" --config "$run/node$i.conf" --format --join >"$run/out" || fail "format --join"
+    start "$i" "$(FLORIN_ENDPOINTS=$all endpoint "$i")"
+    "$florinctl" cluster add $((3 + i)) "$(sed -n 's/^peer_listen = //p' "$run/node$i.conf")" >"$run/out"
+    "$florinctl" cluster promote $((3 + i)) >"$run/out" || fail "promote: $(cat "$run/out")"
+done
+export FLORIN_ENDPOINTS=$all
+"$florinctl" cluster remove 3 >"$run/out" || fail "remove: $(cat "$run/out")"
+export FLORIN_ENDPOINTS=${all%,*}
+"$florinctl" bet "bet-after" bob EUR 1 --json >"$run/answer"
+expect "a replayed bet" true "$(member replayed <"$run/answer")"
+"$florinctl" verify --json >"$run/out"
+expect "the ledger of the new nodes" $((last + 1)) "$(member seq <"$run/out")"
 
 echo "a survivor became the seed of a new cluster with all that was acknowledged"
 echo "1 passed, 0 failed"

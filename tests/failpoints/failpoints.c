@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/cluster/ledger.h"
+#include "tests/cluster/bets.h"
+#include "tests/cluster/look.h"
 
 enum { NODES = 3, AWAY = 2, POINTS_MAX = 100, LIMIT_S = 60, BATCH = 50, TRANSFER_EVERY = 10 };
 enum { SEGMENT_ENTRIES = 200 }; /* more than one of 64 KiB holds */
@@ -118,11 +119,11 @@ static int work_until_death(struct test *t, const char *point, const int *armed,
  * not after a restart, which finds what is left in the oldest segment. */
 static void leave_behind(struct test *t)
 {
-    long last = status_number(&t->cluster, &t->http, AWAY, "last_index") + SEGMENT_ENTRIES;
+    long last = look_number(&t->cluster, AWAY, "last_index") + SEGMENT_ENTRIES;
 
     kill_node(t, AWAY);
-    while (status_number(&t->cluster, &t->http, 0, "first_index") <= last ||
-           status_number(&t->cluster, &t->http, 1, "first_index") <= last) {
+    while (look_number(&t->cluster, 0, "first_index") <= last ||
+           look_number(&t->cluster, 1, "first_index") <= last) {
         place(t, 0);
     }
 }
@@ -141,11 +142,8 @@ static void come_back(struct test *t)
     for (i = 0; i < NODES; i++) {
         place(t, i);
     }
-    seq = status_number(&t->cluster, &t->http, 0, "applied_seq");
-    for (i = 0; i < NODES; i++) {
-        wait_applied(&t->cluster, &t->http, i, seq);
-    }
-    compare_heads(&t->cluster, &t->http, seq);
+    seq = look_number(&t->cluster, 0, "applied_seq");
+    look_equal(&t->cluster, (1u << NODES) - 1, seq);
 }
 
 static void try_point(struct test *t, const char *point, int n)

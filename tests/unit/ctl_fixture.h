@@ -17,10 +17,11 @@
 
 #include "cluster-config/ctl.h"
 
-enum { HANG_UP = 0, SCRIPT_MAX = 16, REQUEST_MAX = 4096, TEST_TIMEOUT_MS = 10000 };
+enum { HANG_UP = 0, VANISH = -1, SCRIPT_MAX = 16, REQUEST_MAX = 4096, TEST_TIMEOUT_MS = 10000 };
 
 struct reply_line {
-    int status; /* HANG_UP: the request is read, then the connection is closed */
+    int status; /* HANG_UP: the request is read, then the connection is closed; VANISH: and nobody
+                   listens any more */
     const char *body;
 };
 
@@ -75,7 +76,10 @@ static inline void answer(struct node *n, int fd)
         }
         pthread_mutex_unlock(&n->lock);
         const struct reply_line *line = &n->script[i];
-        if (line->status == HANG_UP) {
+        if (line->status == VANISH) {
+            shutdown(n->listener, SHUT_RDWR);
+        }
+        if (line->status == HANG_UP || line->status == VANISH) {
             return;
         }
         int len = snprintf(reply, sizeof reply, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s",

@@ -141,8 +141,8 @@ static void members_are_changed(void **state)
     assert_int_equal(c->op, MEMBER_ADD);
     assert_int_equal(c->id, 4);
     assert_string_equal(c->address, "127.0.0.1:7004");
-    assert_string_equal(r->line, "an operator's call call=member_add member=4 "
-                                 "address=127.0.0.1:7004 by=ops from=127.0.0.1 outcome=done");
+    assert_string_equal(r->line, "an operator's call call=\"POST /v1/cluster/members\" of=4 "
+                                 "by=ops from=127.0.0.1 outcome=done");
 
     rig_send(r, "POST", "/v1/cluster/members/4/promote", NULL, 0);
     assert_status(r, 200);
@@ -161,7 +161,7 @@ static void members_are_changed(void **state)
     assert_true(rig_true(r, "removed"));
     assert_int_equal(c->op, MEMBER_REMOVE);
     assert_int_equal(c->id, 3);
-    assert_non_null(strstr(r->line, "call=member_remove member=3 by=ops"));
+    assert_non_null(strstr(r->line, "call=\"DELETE /v1/cluster/members/{id}\" of=3 by=ops"));
 }
 
 static void what_is_no_member_is_malformed(void **state)

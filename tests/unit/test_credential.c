@@ -34,16 +34,22 @@ static int pair_close(void **state)
     return 0;
 }
 
-/* The status; 0 when let in. */
-static int check(struct pair *p, const char *authorization, struct principal *who)
+static int check_from(struct pair *p, const char *address, const char *authorization,
+                      struct principal *who)
 {
-    struct claim claim = {.authorization = authorization, .address = "127.0.0.1"};
+    struct claim claim = {.authorization = authorization, .address = address};
     struct problem problem;
 
     if (credentials_check(p->credentials, &claim, 5000, who, &problem) == 0) {
         return 0;
     }
     return problem.status;
+}
+
+/* The status; 0 when let in. */
+static int check(struct pair *p, const char *authorization, struct principal *who)
+{
+    return check_from(p, "127.0.0.1", authorization, who);
 }
 
 static void a_key_is_asked_for_once(void **state)
@@ -113,6 +119,28 @@ static void garbage_costs_a_bounded_number_of_reads(void **state)
         assert_true(p->backend.queries >= UNKNOWN_KEYS_PER_SECOND);
     }
     assert_int_equal(check(p, "Bearer provider.0123456789abcdef", &who), 0);
+}
+
+static void a_secret_is_not_guessed_at_for_long(void **state)
+{
+    static const char *const keys[] = {"provider", "nobody"}; /* one of them does not exist */
+    struct pair *p = *state;
+    struct principal who;
+    char text[64];
+    size_t i;
+    int n;
+
+    for (i = 0; i < 2; i++) {
+        snprintf(text, sizeof text, "Bearer %s.0123456789abcdee", keys[i]);
+        for (n = 0; n < WRONG_SECRETS; n++) {
+            assert_int_equal(check(p, text, &who), 401);
+        }
+        assert_int_equal(check(p, text, &who), 429);
+    }
+    /* From there even the right one is not told from a wrong one; elsewhere nothing has changed. */
+    assert_int_equal(check(p, "Bearer provider.0123456789abcdef", &who), 429);
+    assert_int_equal(check(p, "Bearer other.0123456789abcdef", &who), 0);
+    assert_int_equal(check_from(p, "192.0.2.9", "Bearer provider.0123456789abcdef", &who), 0);
 }
 
 static void malformed_credentials_ask_nothing(void **state)
@@ -215,6 +243,7 @@ int main(void)
         TEST(a_new_version_of_the_directory_drops_what_was_known),
         TEST(an_unknown_key_is_asked_for_at_the_leader),
         TEST(garbage_costs_a_bounded_number_of_reads),
+        TEST(a_secret_is_not_guessed_at_for_long),
         TEST(malformed_credentials_ask_nothing),
         TEST(a_signature_needs_the_key_of_the_box),
         cmocka_unit_test(the_hash_is_blake2b_256),

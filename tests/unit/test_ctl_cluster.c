@@ -30,6 +30,28 @@ static int run(struct rig *r, ctl_command_fn *command, char *one, char *two, cha
     return command(&r->ctl, args, n);
 }
 
+/* The same, and what it prints. */
+static int run_to(char out[static 256], struct rig *r, ctl_command_fn *command, char *one)
+{
+    FILE *file = tmpfile();
+    int kept = dup(STDOUT_FILENO);
+    size_t len;
+    int rc;
+
+    assert_non_null(file);
+    fflush(stdout);
+    assert_true(dup2(fileno(file), STDOUT_FILENO) >= 0);
+    rc = run(r, command, one, NULL, NULL);
+    fflush(stdout);
+    assert_true(dup2(kept, STDOUT_FILENO) >= 0);
+    close(kept);
+    rewind(file);
+    len = fread(out, 1, 255, file);
+    out[len] = '\0';
+    fclose(file);
+    return rc;
+}
+
 static void promotion_waits_until_it_can_be(void **state)
 {
     struct rig r = {0};
@@ -78,12 +100,14 @@ static void another_refusal_is_not_waited_out(void **state)
 static void a_repeated_removal_finds_its_work_done(void **state)
 {
     struct rig r = {0};
+    char out[256];
 
     (void)state;
     SCRIPT(&r.a, {504, "{}"});
     SCRIPT(&r.b, {404, "{\"code\":\"unknown_member\"}"});
     rig_open(&r);
-    assert_int_equal(run(&r, ctl_cluster_remove, "4", NULL, NULL), CTL_OK);
+    assert_int_equal(run_to(out, &r, ctl_cluster_remove, "4"), CTL_OK);
+    assert_string_equal(out, "id       4\nremoved  true\n");
     assert_non_null(strstr(got(&r.b, r.b.last), "DELETE /v1/cluster/members/4 HTTP/1.1\r\n"));
     /* ... but who is unknown from the first is a mistake. */
     r.ctl.n_endpoints = 1;

@@ -37,9 +37,13 @@ static void a_burst_and_then_one_at_a_time(void **state)
     int i;
 
     for (i = 0; i < 5; i++) {
+        assert_true(
+            limiter_may(*state, name, five_then_one_in_two_s, now, &wait)); /* not counted */
         assert_true(limiter_take(*state, name, five_then_one_in_two_s, now, &wait));
         assert_int_equal(wait, 0);
     }
+    assert_false(limiter_may(*state, name, five_then_one_in_two_s, now, &wait));
+    assert_int_equal(wait, 2);
     assert_false(limiter_take(*state, name, five_then_one_in_two_s, now, &wait));
     assert_int_equal(wait, 2);
     /* A refusal is not counted: the wait does not grow. */

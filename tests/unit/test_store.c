@@ -104,6 +104,23 @@ static void seeks(struct world *w, const char *from, const char *expected)
     assert_true(slice_is(value, expected));
 }
 
+/* Who asks for a key that is not there learns nothing of the one beside it. */
+static void test_not_there(void **state)
+{
+    struct world *w = *state;
+    const struct store_write write = {TABLE_PASSWORD, slice_of("carol"), slice_of("hash of carol")};
+    struct slice value = {NULL, 0};
+
+    assert_int_equal(commit(w, &write, 1), 0);
+    renew(w);
+    assert_int_equal(get(w, TABLE_PASSWORD, "bank", &value), 0);
+    assert_null(value.base);
+    assert_int_equal(get(w, TABLE_PASSWORD, "dave", &value), 0);
+    assert_null(value.base);
+    assert_int_equal(get(w, TABLE_PASSWORD, "carol", &value), 1);
+    assert_true(slice_is(value, "hash of carol"));
+}
+
 static void test_seek(void **state)
 {
     struct world *w = *state;
@@ -213,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_commit_and_renew, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_seek, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ledger_grows, setup, teardown),
