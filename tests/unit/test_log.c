@@ -415,6 +415,38 @@ static void test_full_disk(void **state)
     fixture_free(f);
 }
 
+/* A disk that stays full lets a node start again and keep what it has; the first write that needs
+ * room ends it once more, until there is some. */
+static void test_disk_stays_full(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct fault fault;
+    uint64_t next = 2;
+    uint64_t index;
+
+    (void)state;
+    must(fixture_append(f->log, 1, 1, 512, &fault)); /* takes its segment's room */
+    must(log_sync(f->log, &fault));
+    sim_disk_set_full(f->sim, true);
+    while (fixture_append(f->log, next, 1, 512, &fault) == 0 && log_sync(f->log, &fault) == 0) {
+        next++;
+    }
+    assert_non_null(strstr(fault.text, "No space left"));
+    assert_true(next > 2);
+    fixture_reopen(f);
+    assert_int_equal(log_last_index(f->log), next - 1);
+    for (index = 1; index < next; index++) {
+        fixture_expect(f->log, index, 1, 512);
+    }
+    assert_int_equal(fixture_append(f->log, next, 1, 512, &fault), -1);
+    sim_disk_set_full(f->sim, false);
+    fixture_reopen(f);
+    must(fixture_append(f->log, next, 1, 512, &fault));
+    must(log_sync(f->log, &fault));
+    fixture_expect(f->log, next, 1, 512);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_install_interrupted),
         cmocka_unit_test(test_torn_tail),
         cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_disk_stays_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
