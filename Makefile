@@ -94,7 +94,8 @@ POWER           := $(BUILD)/jepsen/power.so
 MODEL           := $(BUILD)/tests/model/model
 
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
-        sim-guards sim-mutants install deb deb-test alerts-test asan tsan cluster-test security-test failpoints \
+        sim-guards sim-mutants install deb deb-test alerts-test haproxy-test asan tsan \
+        cluster-test docs-test security-test failpoints \
         fuzz fuzz-programs fuzz-regress bench bench-state bench-peers count count-renew chroot-test \
         jepsen jepsen-short
 .SECONDARY:
@@ -234,6 +235,7 @@ install: $(BINARIES) $(MAN) $(BUILD)/florin.conf.example ## install under DESTDI
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/florinctl
 	install -D -m 644 cluster-config/systemd/florin.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/florin.conf
 	install -D -m 644 $(BUILD)/florin.conf.example $(DESTDIR)$(SYSCONFDIR)/florin/florin.conf.example
+	install -D -m 644 cluster-config/haproxy.cfg $(DESTDIR)$(SYSCONFDIR)/florin/haproxy.cfg.example
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed -e 's|/usr/sbin/|$(PREFIX)/sbin/|' -e 's|/etc/florin/|$(SYSCONFDIR)/florin/|' \
 	    cluster-config/systemd/florind.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/florind.service
@@ -251,6 +253,10 @@ alerts-test: $(BINARIES) ## the alert rules against their test figures (as root:
 	@cluster-config/deps.sh run monitoring
 	@tests/cluster/test_monitoring.sh $(BINARIES)
 
+haproxy-test: $(BINARIES) ## the sample HAProxy config with three nodes (as root: installs haproxy)
+	@cluster-config/deps.sh run haproxy
+	@tests/cluster/test_haproxy.sh $(BINARIES)
+
 # --- tests --------------------------------------------------------------------------------------
 
 CHECK_SEEDS ?= 1..300
@@ -267,6 +273,7 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory count
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test
+	@$(MAKE) --no-print-directory docs-test
 	@$(MAKE) --no-print-directory security-test
 	@$(MAKE) --no-print-directory failpoints
 	@$(MAKE) --no-print-directory jepsen-short
@@ -328,6 +335,9 @@ tsan: ## unit tests under TSan
 cluster-test: $(BINARIES) $(CLUSTER_TESTS) $(POWER) ## real nodes, killed and restarted
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
+
+docs-test: $(BINARIES) ## the commands of docs/install.md, run as they stand
+	@tests/docs/run.sh $(BINARIES)
 
 security-test: $(BINARIES) $(SECURITY_TESTS) ## attacks on a running cluster: each must be refused
 	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh security \

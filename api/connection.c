@@ -1,9 +1,11 @@
 #include "api/connection.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <time.h>
 
+#include "api/request_log.h"
 #include "api/routes.h"
 
 enum {
@@ -131,6 +133,10 @@ static int read_headers(const struct mg_request_info *ri, struct exchange *x, st
             x->headers.signature = value;
         } else if (strcasecmp(name, "Last-Event-ID") == 0) {
             x->headers.last_event_id = value;
+        } else if (strcasecmp(name, "Florin-Request-Id") == 0) {
+            x->headers.request_id = value;
+        } else if (strcasecmp(name, "X-Forwarded-For") == 0) {
+            x->headers.forwarded = value;
         } else if (strcasecmp(name, "Connection") == 0) {
             connection = value;
         } else if (strcasecmp(name, "Expect") == 0) {
@@ -245,6 +251,15 @@ static void send_answer(struct mg_connection *conn, struct exchange *x, struct w
     }
 }
 
+static int identify(const struct mg_request_info *ri, struct exchange *x)
+{
+    if (forwarded_client(&x->api->proxies, ri->remote_addr, x->headers.forwarded, x->remote) != 0) {
+        return problem_set(&x->problem, PROBLEM_MALFORMED,
+                           "X-Forwarded-For: the proxy's last entry is not an address.");
+    }
+    return 0;
+}
+
 int connection_serve(struct mg_connection *conn, struct worker *w, const struct api *api,
                      const struct connection_limits *limits, bool stopping)
 {
@@ -259,14 +274,15 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     exchange_init(&x, api, &w->out);
     x.head = strcmp(ri->request_method, "HEAD") == 0;
     x.method = x.head ? "GET" : ri->request_method;
-    x.remote = ri->remote_addr;
+    snprintf(x.remote, sizeof x.remote, "%s", ri->remote_addr);
     x.path = ri->local_uri_raw;
     x.query = ri->query_string;
 
-    if (read_headers(ri, &x, &framing) == 0) {
+    if (read_headers(ri, &x, &framing) == 0 && identify(ri, &x) == 0) {
         x.body_declared = framing.declared;
         received = receive(conn, &x, w, &framing, limits) == 0;
     }
+    exchange_name(&x);
     take_turn(w, TURN_OURS, now_us());
     if (!received) {
         framing.keep_alive = false;
@@ -290,6 +306,7 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     ended = now_us();
     take_turn(w, TURN_REQUEST, ended);
     metrics_count(api->metrics, x.route, x.status, ended - began);
+    request_log(&x, ended - began);
     status = x.status;
     exchange_release(&x);
     tidy(&w->body);
@@ -314,9 +331,12 @@ void connection_refuse(struct mg_connection *conn, struct worker *w, const struc
                     why);
     }
     x.problem.status = status;
+    snprintf(x.remote, sizeof x.remote, "%s", mg_get_request_info(conn)->remote_addr);
+    exchange_name(&x);
     exchange_fail(&x);
     send_answer(conn, &x, w, false);
     metrics_count(api->metrics, -1, x.status, 0);
+    request_log(&x, 0);
     tidy(&w->out);
     tidy(&w->wire);
 }

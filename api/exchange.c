@@ -3,6 +3,8 @@
 
 #include "api/exchange.h"
 
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <time.h>
@@ -26,6 +28,19 @@ void exchange_release(struct exchange *x)
 {
     json_decref(x->json);
     x->json = NULL;
+}
+
+void exchange_name(struct exchange *x)
+{
+    const char *id = x->headers.request_id;
+    uint8_t random[8];
+
+    if (id != NULL && id_valid(slice_of(id))) {
+        snprintf(x->request_id, sizeof x->request_id, "%s", id);
+        return;
+    }
+    randombytes_buf(random, sizeof random);
+    sodium_bin2hex(x->request_id, sizeof x->request_id, random, sizeof random);
 }
 
 void exchange_choose_form(struct exchange *x)
@@ -220,6 +235,7 @@ void exchange_render(const struct exchange *x, bool keep_alive, struct bytes *wi
         header(wire, "Florin-Leader: ", "none");
     }
     header_number(wire, "Florin-Applied: ", view.applied_seq);
+    header(wire, "Florin-Request-Id: ", x->request_id);
     if (is_problem && x->problem.retry_after_s > 0) {
         header_number(wire, "Retry-After: ", x->problem.retry_after_s);
     }

@@ -10,6 +10,7 @@
 
 #include "api/ask.h"
 #include "api/credential.h"
+#include "api/forwarded.h"
 #include "api/metrics.h"
 #include "api/passwords.h"
 #include "api/streams.h"
@@ -30,8 +31,10 @@ struct api {
     struct origins *origins;
     struct reporter *reporter;
     unsigned deadline_ms; /* how long a call may wait, unless the client wants less */
-    struct vault vault;   /* all NULL: this server has none */
-    uint64_t started_ms;  /* Unix ms of the server's start: one process is told from the next */
+    unsigned slow_ms;     /* a request that takes longer has a line in the log */
+    struct proxies proxies;
+    struct vault vault;  /* all NULL: this server has none */
+    uint64_t started_ms; /* Unix ms of the server's start: one process is told from the next */
     /* What the secrets of hmac keys are sealed with (BOX_KEY_BYTES); NULL: none can be made. */
     const uint8_t *box_key;
 };
@@ -47,6 +50,8 @@ struct request_headers {
     const char *timestamp;     /* Florin-Timestamp */
     const char *signature;     /* Florin-Signature */
     const char *last_event_id; /* of a client that takes a stream up again */
+    const char *request_id;    /* Florin-Request-Id */
+    const char *forwarded;     /* X-Forwarded-For, the last one */
 };
 
 struct exchange;
@@ -61,11 +66,13 @@ struct exchange {
     const struct api *api;
 
     /* The request; all borrowed from the connection until the answer is sent. */
-    const char *method; /* GET for a HEAD, too */
-    bool head;          /* ... which gets no body */
-    const char *remote; /* the peer's address, as text */
-    const char *path;   /* as sent, without the query */
-    const char *query;  /* after the `?`, or NULL */
+    const char *method;          /* GET for a HEAD, too */
+    bool head;                   /* ... which gets no body */
+    char request_id[ID_MAX + 1]; /* the client's, or one of ours */
+    /* The client's address, as text; a trusted proxy's is its client's. */
+    char remote[NETWORK_TEXT_MAX];
+    const char *path;  /* as sent, without the query */
+    const char *query; /* after the `?`, or NULL */
     struct request_headers headers;
     bool body_declared; /* a length or chunks were announced */
     struct slice body;
@@ -97,6 +104,9 @@ struct exchange {
 /* Starts the answer's body anew in *out. */
 void exchange_init(struct exchange *x, const struct api *api, struct bytes *out);
 void exchange_release(struct exchange *x);
+
+/* Gives the request its id: the one that it came with if that is an id, else a new one. */
+void exchange_name(struct exchange *x);
 
 /* Chooses the answer's form by Accept, and by Content-Type where Accept leaves it open. */
 void exchange_choose_form(struct exchange *x);

@@ -4,10 +4,11 @@
 
 enum { MAPPED_BITS = 96 };
 
+static const uint8_t mapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
 /* *offset: how many bits of the result stand before those that the text writes. */
 static int parse(struct slice text, uint8_t address[static ADDRESS_BYTES], unsigned *offset)
 {
-    static const uint8_t mapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     char copy[NETWORK_TEXT_MAX];
 
     if (text.len == 0 || text.len >= sizeof copy || memchr(text.base, '\0', text.len) != NULL) {
@@ -40,6 +41,14 @@ int address_parse(struct slice text, uint8_t address[static ADDRESS_BYTES])
         text.len = (size_t)(zone - text.base);
     }
     return parse(text, address, &offset);
+}
+
+void address_print(const uint8_t address[static ADDRESS_BYTES], char text[static NETWORK_TEXT_MAX])
+{
+    bool v4 = memcmp(address, mapped, sizeof mapped) == 0;
+
+    inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? address + sizeof mapped : address, text,
+              NETWORK_TEXT_MAX);
 }
 
 /* The number after the slash, at most three digits. */

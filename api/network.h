@@ -16,6 +16,9 @@ struct network {
 /* "192.0.2.1" or "2001:db8::1", which may stand in [..] and have %zone after it. 0 or -1. */
 int address_parse(struct slice text, uint8_t address[static ADDRESS_BYTES]);
 
+/* The address as everybody writes it: an IPv4 address without the ::ffff: before it. */
+void address_print(const uint8_t address[static ADDRESS_BYTES], char text[static NETWORK_TEXT_MAX]);
+
 /* "192.0.2.0/24", "2001:db8::/32", or one address. Bits set behind the prefix are refused: whoever
  * wrote 10.1.2.3/8 meant something else. 0 or -1. */
 int network_parse(struct slice text, struct network *n);

@@ -239,10 +239,25 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
         .reporter = options->reporter,
         .started_ms = time_now_ms(),
         .deadline_ms = options->deadline_ms == 0 ? 5000 : options->deadline_ms,
+        .slow_ms = options->slow_request_ms == 0 ? 1000 : options->slow_request_ms,
         .vault = options->vault == NULL ? (struct vault){NULL} : *options->vault,
         .box_key = options->box_key == NULL ? NULL : s->box_key,
     };
     s->seats = seats_new(threads, s->api.metrics, options->reporter);
+}
+
+static int trust_proxies(struct api_server *s, const struct api_server_options *options,
+                         struct fault *fault)
+{
+    unsigned i;
+
+    for (i = 0; i < options->n_trusted_proxies; i++) {
+        if (proxies_add(&s->api.proxies, options->trusted_proxies[i]) != 0) {
+            return fault_set(fault, "%s: not an address, or one of more than %d trusted proxies",
+                             options->trusted_proxies[i], PROXIES_MAX);
+        }
+    }
+    return 0;
 }
 
 int api_server_start(struct api_server **server, const struct api_server_options *options,
@@ -269,9 +284,11 @@ int api_server_start(struct api_server **server, const struct api_server_options
     s->limits.max_body = options->max_body == 0 ? 1 << 20 : options->max_body;
     s->limits.body_timeout_ms =
         options->request_timeout_ms == 0 ? 10000 : options->request_timeout_ms;
-    mg_init_library(0); /* counted; 0: no TLS yet */
+    /* Counted. No TLS: Debian's CivetWeb is built for OpenSSL 1.1, finds none beside OpenSSL 3 and
+     * crashes on the first connection. A proxy does it (docs/haproxy.md). */
+    mg_init_library(0);
 
-    if (start_civetweb(s, options, fault) != 0) {
+    if (trust_proxies(s, options, fault) != 0 || start_civetweb(s, options, fault) != 0) {
         release(s);
         return -1;
     }

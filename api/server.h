@@ -19,9 +19,13 @@ struct api_server_options {
     unsigned request_timeout_ms;    /* to send a whole request, to take an answer. 0: 10,000 */
     unsigned keep_alive_timeout_ms; /* how long an idle connection stays. 0: 60,000 */
     unsigned deadline_ms;           /* how long a call may wait for the ledger. 0: 5,000 */
+    unsigned slow_request_ms;       /* a slower one has a line in the log. 0: 1,000 */
     size_t max_body;                /* bytes. 0: 1 MiB */
     unsigned max_streams;           /* 0: a quarter of the threads */
-    struct gate *gate;              /* borrowed until stop */
+    /* Numeric addresses of proxies whose X-Forwarded-For is believed; copied. */
+    const char *const *trusted_proxies;
+    unsigned n_trusted_proxies;
+    struct gate *gate; /* borrowed until stop */
     /* 32 bytes that open the secrets of hmac keys; copied. NULL: bearer keys only. */
     const uint8_t *box_key;
     const struct vault *vault; /* copied. NULL: no backups and no audits */

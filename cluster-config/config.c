@@ -23,6 +23,8 @@ enum kind {
     KIND_SIZE,      /* uint64_t bytes */
     KIND_DURATION,  /* uint32_t ms */
     KIND_LEVEL,     /* enum level */
+    KIND_FLAG,      /* bool */
+    KIND_PROXIES,   /* the list of http_trusted_proxies */
     KIND_MEMBER,    /* the one key that may be repeated */
 };
 
@@ -58,6 +60,9 @@ static const struct key keys[] = {
     {"heartbeat", KIND_DURATION, AT(heartbeat_ms), 5, 10000, "100ms"},
     {"raft_trailing", KIND_NUMBER, AT(raft_trailing), 0, 100000000, "100000"},
     {"request_timeout", KIND_DURATION, AT(request_timeout_ms), 100, 30000, "5s"},
+    {"slow_request", KIND_DURATION, AT(slow_request_ms), 1, 600000, "1s"},
+    {"http_plain", KIND_FLAG, AT(http_plain), 0, 0, "no"},
+    {"http_trusted_proxies", KIND_PROXIES, 0, 0, 0, "none"},
     {"http_threads", KIND_NUMBER_32, AT(http_threads), 2, 4096, "256"},
     {"http_keep_alive_timeout", KIND_DURATION, AT(http_keep_alive_timeout_ms), 100, 600000, "30s"},
     {"http_request_timeout", KIND_DURATION, AT(http_request_timeout_ms), 100, 600000, "10s"},
@@ -140,6 +145,15 @@ static void expectation(const struct key *k, char out[static 160])
         break;
     case KIND_LEVEL:
         snprintf(out, 160, "one of debug, info, warn, error");
+        break;
+    case KIND_FLAG:
+        snprintf(out, 160, "yes or no");
+        break;
+    case KIND_PROXIES:
+        snprintf(out, 160,
+                 "none, or up to %d numeric addresses with spaces between them, for example "
+                 "`127.0.0.1 ::1`",
+                 CONFIG_PROXIES_MAX);
         break;
     case KIND_MEMBER:
         snprintf(out, 160, "NODE_ID HOST:PORT, for example `member = 1 127.0.0.1:7001`");
@@ -237,6 +251,41 @@ static int store_level(struct parser *p, const struct key *k, struct slice value
     return unexpected(p, k, value);
 }
 
+static int store_flag(struct parser *p, const struct key *k, struct slice value)
+{
+    bool *flag = (bool *)((char *)p->config + k->offset);
+
+    if (!slice_is(value, "yes") && !slice_is(value, "no")) {
+        return unexpected(p, k, value);
+    }
+    *flag = slice_is(value, "yes");
+    return 0;
+}
+
+static int store_proxies(struct parser *p, const struct key *k, struct slice value)
+{
+    struct florin_config *c = p->config;
+    struct slice rest = value;
+
+    if (slice_is(value, "none")) {
+        return 0;
+    }
+    while (rest.len > 0) {
+        struct slice word = {rest.base, 0};
+
+        while (word.len < rest.len && word.base[word.len] != ' ' && word.base[word.len] != '\t') {
+            word.len++;
+        }
+        if (c->n_http_trusted_proxies == CONFIG_PROXIES_MAX ||
+            value_host_address(word, c->http_trusted_proxies[c->n_http_trusted_proxies]) != 0) {
+            return unexpected(p, k, value);
+        }
+        c->n_http_trusted_proxies++;
+        rest = trimmed((struct slice){rest.base + word.len, rest.len - word.len});
+    }
+    return c->n_http_trusted_proxies > 0 ? 0 : unexpected(p, k, value);
+}
+
 static int store_value(struct parser *p, const struct key *k, struct slice value)
 {
     char *at = (char *)p->config + k->offset;
@@ -255,6 +304,10 @@ static int store_value(struct parser *p, const struct key *k, struct slice value
         return value_address(value, at, CONFIG_ADDRESS_MAX) == 0 ? 0 : unexpected(p, k, value);
     case KIND_LEVEL:
         return store_level(p, k, value);
+    case KIND_FLAG:
+        return store_flag(p, k, value);
+    case KIND_PROXIES:
+        return store_proxies(p, k, value);
     case KIND_MEMBER:
         return store_member(p, k, value);
     case KIND_NUMBER:
@@ -401,6 +454,15 @@ static int check_together(struct parser *p)
         require(p, tls == (c->peer_authority_file[0] != '\0'), "peer_authority_file",
                 "peer_certificate_file", "both or neither") != 0) {
         return -1;
+    }
+    if (!c->http_plain && !value_address_loopback(c->http_listen)) {
+        return fault_set(
+            p->fault,
+            "%s:%u: http_listen is %s, which other machines reach, and HTTP is not "
+            "encrypted, keys included; expected 127.0.0.1 or [::1] and a proxy in front "
+            "that speaks TLS (docs/haproxy.md), or `http_plain = yes` when something "
+            "else encrypts, such as a VPN",
+            p->name, line_of(p, "http_listen"), c->http_listen);
     }
     /* Three lost heartbeats should not yet be an election. */
     if (require(p, c->election_timeout_ms / 3 >= c->heartbeat_ms, "heartbeat", "election_timeout",

@@ -10,6 +10,7 @@
  *   line    = blank | comment | key "=" value [comment]
  *   comment = "#" to the end of the line; after a value it must follow a space or tab
  *   size    = digits [ "B" | "KiB" | "MiB" | "GiB" ]     needs its unit, but for 0
+ *   list    = value { space value }
  *   time    = digits ( "ms" | "s" | "min" )
  * Relative paths are relative to the folder of the file. The keys and their defaults are in
  * config.c's table; cluster-config/three-nodes/node1.conf explains each. */
@@ -26,6 +27,7 @@ enum {
     CONFIG_NAME_MAX = 64,
     CONFIG_ADDRESS_MAX = 64, /* with its NUL */
     CONFIG_MEMBERS_MAX = 16,
+    CONFIG_PROXIES_MAX = 8,
 };
 
 struct config_member {
@@ -49,7 +51,10 @@ struct florin_config {
     char peer_key_file[CONFIG_PATH_MAX];
     char peer_authority_file[CONFIG_PATH_MAX];
     char peer_listen[CONFIG_ADDRESS_MAX]; /* host:port */
-    char http_listen[CONFIG_ADDRESS_MAX];
+    char http_listen[CONFIG_ADDRESS_MAX]; /* on loopback, unless http_plain */
+    bool http_plain;
+    char http_trusted_proxies[CONFIG_PROXIES_MAX][CONFIG_ADDRESS_MAX]; /* numeric addresses */
+    uint32_t n_http_trusted_proxies;
 
     /* Raft. */
     uint32_t election_timeout_ms;
@@ -58,6 +63,7 @@ struct florin_config {
 
     /* Requests. */
     uint32_t request_timeout_ms; /* deadline of a call that names none */
+    uint32_t slow_request_ms;    /* a slower one has a line in the log */
     uint32_t http_threads;       /* connections served at once */
     uint32_t http_keep_alive_timeout_ms;
     uint32_t http_request_timeout_ms;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "statemachine/bytes.h"
 #include "statemachine/report.h"
 
 /* The process's exit code; --help documents them. */
@@ -28,11 +29,11 @@ enum { CTL_ENDPOINTS_MAX = 16, CTL_ENDPOINT_LENGTH_MAX = 256, CTL_KEY_MAX = 256 
 struct ctl_options {
     const char *endpoints, *key, *key_file, *as; /* NULL: not given */
     const char *round, *game, *session, *bet, *kind, *player, *ids_scope, *days;
-    const char *credential_file, *restart_command, *until;
+    const char *credential_file, *ca, *restart_command, *until;
     uint64_t limit, from, before; /* 0: not given */
     uint64_t timeout_ms;          /* of a call: no attempt begins after it */
     uint64_t wait_ms;             /* of a node that catches up or restarts */
-    bool json, stale, verify, if_missing, force;
+    bool json, stale, verify, if_missing, force, once;
 };
 
 struct ctl_http; /* ctl_http.c */
@@ -57,7 +58,7 @@ ctl_command_fn ctl_bet, ctl_win, ctl_rollback, ctl_deposit, ctl_balance, ctl_his
     ctl_provider_show, ctl_provider_disable, ctl_provider_enable, ctl_gateway_show,
     ctl_gateway_disable, ctl_gateway_enable, ctl_key_disable, ctl_key_enable, ctl_session_show,
     ctl_session_close, ctl_player_show, ctl_player_status, ctl_player_limit, ctl_pki_init,
-    ctl_pki_issue, ctl_pki_renew, ctl_pki_show, ctl_backup, ctl_verify;
+    ctl_pki_issue, ctl_pki_renew, ctl_pki_show, ctl_backup, ctl_verify, ctl_top;
 
 /* Fills in endpoints and key from options, environment and files; says what is missing and how to
  * mend it. 0 or an exit code. */
@@ -96,6 +97,16 @@ struct ctl_request {
 /* One request to one endpoint. The reply is filled when answered, the fault else. */
 enum ctl_try ctl_http_try(struct ctl *ctl, unsigned endpoint, const struct ctl_request *request,
                           uint64_t timeout_ms, struct ctl_reply *reply, struct fault *fault);
+
+/* The body of the last answer as it came; good until the next request. */
+struct slice ctl_http_answer(const struct ctl *ctl);
+
+/* The options that every transfer has, on a curl handle: where to, which protocols, whom to trust.
+ * False when curl refuses one. */
+bool ctl_http_prepare(const struct ctl *ctl, void *curl, const char *url);
+
+/* Why a transfer failed, in words that can be acted on. */
+void ctl_http_fault(const struct ctl *ctl, unsigned endpoint, int curl_code, struct fault *fault);
 
 /* The request at any endpoint, repeated while that is safe and can help (every command carries its
  * idempotency key; every change of the members asks for a state of things), until --timeout. Takes

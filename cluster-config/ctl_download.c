@@ -52,14 +52,12 @@ static size_t take(char *data, size_t size, size_t n, void *context)
     return len;
 }
 
-static bool set_up(struct download *d, const char *url, struct curl_slist *headers)
+static bool set_up(const struct ctl *ctl, struct download *d, const char *url,
+                   struct curl_slist *headers)
 {
     CURL *c = d->curl;
 
-    return curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_NOPROXY, "*") == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+    return ctl_http_prepare(ctl, c, url) &&
            curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS_MAX) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STILL_S_MAX) == CURLE_OK &&
@@ -84,7 +82,7 @@ enum ctl_try ctl_download(struct ctl *ctl, unsigned endpoint, const char *path, 
     snprintf(line, sizeof line, "Authorization: Bearer %s", ctl->key);
     snprintf(url, sizeof url, "%s%s", ctl->endpoints[endpoint], path);
     headers = curl_slist_append(NULL, line);
-    if (d.curl == NULL || headers == NULL || !set_up(&d, url, headers)) {
+    if (d.curl == NULL || headers == NULL || !set_up(ctl, &d, url, headers)) {
         fault_set(fault, "%s: the request could not be made", ctl->endpoints[endpoint]);
         goto out;
     }
@@ -94,7 +92,7 @@ enum ctl_try ctl_download(struct ctl *ctl, unsigned endpoint, const char *path, 
         fault_set(fault, "the file can't be written");
         result = TRY_LOST;
     } else if (rc != CURLE_OK) {
-        fault_set(fault, "%s: %s", ctl->endpoints[endpoint], curl_easy_strerror(rc));
+        ctl_http_fault(ctl, endpoint, rc, fault);
         result = status == 0 ? TRY_UNREACHED : TRY_LOST;
     } else {
         reply->status = (int)status;

@@ -79,6 +79,35 @@ static size_t take(char *data, size_t size, size_t n, void *context)
     return size * n;
 }
 
+struct slice ctl_http_answer(const struct ctl *ctl)
+{
+    return (struct slice){(const char *)ctl->http->answer.base, ctl->http->answer.len};
+}
+
+bool ctl_http_prepare(const struct ctl *ctl, void *curl, const char *url)
+{
+    const char *ca = ctl->options.ca;
+
+    return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_NOPROXY, "*") == CURLE_OK && /* never by a detour */
+           curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+           (ca == NULL || curl_easy_setopt(curl, CURLOPT_CAINFO, ca) == CURLE_OK);
+}
+
+void ctl_http_fault(const struct ctl *ctl, unsigned endpoint, int curl_code, struct fault *fault)
+{
+    const char *hint = "";
+
+    if (curl_code == CURLE_PEER_FAILED_VERIFICATION) {
+        hint = ctl->options.ca == NULL ? "; whose authority is not the system's: --ca FILE names it"
+                                       : "; --ca names another authority, or it is another host's";
+    }
+    fault_set(fault, "%s: %s%s", ctl->endpoints[endpoint], curl_easy_strerror((CURLcode)curl_code),
+              hint);
+}
+
 /* curl calls this when a connection is there, right before the request goes out on it. */
 static int reached(void *context, char *to_ip, char *from_ip, int to_port, int from_port)
 {
@@ -93,18 +122,17 @@ static int reached(void *context, char *to_ip, char *from_ip, int to_port, int f
 }
 
 /* The options of one request; false when curl refuses one of them. */
-static bool set_up(struct ctl_http *h, const char *method, const char *url, const char *body,
+static bool set_up(const struct ctl *ctl, const struct ctl_request *request, const char *url,
                    uint64_t timeout_ms, struct curl_slist *headers)
 {
+    struct ctl_http *h = ctl->http;
+    const char *body = request->body;
     CURL *c = h->curl;
     bool ok;
 
     curl_easy_reset(c); /* keeps the connections */
-    ok = curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
-         curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK &&
-         curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-         curl_easy_setopt(c, CURLOPT_NOPROXY, "*") == CURLE_OK && /* nodes, never by a detour */
-         curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+    ok = ctl_http_prepare(ctl, c, url) &&
+         curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, request->method) == CURLE_OK &&
          curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS_MAX) == CURLE_OK &&
          curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK &&
          curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
@@ -154,13 +182,13 @@ enum ctl_try ctl_http_try(struct ctl *ctl, unsigned endpoint, const struct ctl_r
     bytes_clear(&h->answer);
     h->reached = false;
     snprintf(url, sizeof url, "%s%s", ctl->endpoints[endpoint], request->path);
-    if (headers == NULL || !set_up(h, request->method, url, request->body, timeout_ms, headers)) {
+    if (headers == NULL || !set_up(ctl, request, url, timeout_ms, headers)) {
         fault_set(fault, "%s: the request could not be made", ctl->endpoints[endpoint]);
         goto out;
     }
     rc = curl_easy_perform(h->curl);
     if (rc != CURLE_OK) {
-        fault_set(fault, "%s: %s", ctl->endpoints[endpoint], curl_easy_strerror(rc));
+        ctl_http_fault(ctl, endpoint, rc, fault);
         /* The error alone does not tell: when a kept connection breaks off, curl sends the request
          * once more on a new one, and says of that one that it was refused. */
         result = h->reached ? TRY_LOST : TRY_UNREACHED;

@@ -20,6 +20,7 @@ enum option_id {
     OPTION_AS,
     OPTION_JSON,
     OPTION_TIMEOUT,
+    OPTION_CA,
     OPTION_HELP,
     OPTION_VERSION,
     /* From here on: only where the command says so. */
@@ -39,6 +40,7 @@ enum option_id {
     OPTION_IDS_SCOPE,
     OPTION_FORCE,
     OPTION_DAYS,
+    OPTION_ONCE,
     OPTION_WAIT,
     OPTION_RESTART_COMMAND,
     OPTION_UNTIL,
@@ -78,6 +80,9 @@ static const struct command_entry commands[] = {
      BIT(OPTION_WAIT) | BIT(OPTION_RESTART_COMMAND), CTL_OPERATOR, ctl_cluster_rolling_restart,
      "run CMD for each node, with {id} and {address} filled in, the leader's last; each must be\n"
      "      back and caught up before the next"},
+    {"top", NULL, "[--once]", 0, 0, BIT(OPTION_ONCE), CTL_OPERATOR, ctl_top,
+     "the cluster at work, every second: rates, latencies, queues, lag, members; q ends;\n"
+     "      --once: one second of it, for scripts"},
     {"bet", NULL, "ID PLAYER CURRENCY AMOUNT [--round R] [--game G] [--session S]", 4, 4, PLAY,
      CTL_PROVIDER, ctl_bet, "take AMOUNT from the player"},
     {"win", NULL, "ID PLAYER CURRENCY AMOUNT [--bet ID] [--kind KIND] [--round R] ...", 4, 4,
@@ -168,6 +173,7 @@ static const struct option long_options[] = {
     {"as", required_argument, NULL, OPTION_AS},
     {"json", no_argument, NULL, OPTION_JSON},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"ca", required_argument, NULL, OPTION_CA},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"stale", no_argument, NULL, OPTION_STALE},
@@ -186,6 +192,7 @@ static const struct option long_options[] = {
     {"ids-scope", required_argument, NULL, OPTION_IDS_SCOPE},
     {"force", no_argument, NULL, OPTION_FORCE},
     {"days", required_argument, NULL, OPTION_DAYS},
+    {"once", no_argument, NULL, OPTION_ONCE},
     {"wait", required_argument, NULL, OPTION_WAIT},
     {"restart-command", required_argument, NULL, OPTION_RESTART_COMMAND},
     {"until", required_argument, NULL, OPTION_UNTIL},
@@ -207,6 +214,8 @@ static void help(void)
         "                            $FLORIN_PROVIDER_KEY, _PLATFORM_KEY or _OPERATOR_KEY\n"
         "  --key-file FILE           the same from a file (mode 600)\n"
         "  --as ROLE                 provider, platform or operator: which of those three\n"
+        "  --ca FILE                 the authority of https endpoints; default $FLORIN_CA, then\n"
+        "                            the system's\n"
         "  --json                    the answer's JSON instead of a table\n"
         "  --timeout TIME            of a call, such as 500ms or 10s (the default)\n"
         "  --wait TIME               for a node to catch up or come back, 10min by default\n"
@@ -271,6 +280,8 @@ static const char **text_option(struct ctl_options *o, int id)
         return &o->ids_scope;
     case OPTION_DAYS:
         return &o->days;
+    case OPTION_CA:
+        return &o->ca;
     case OPTION_RESTART_COMMAND:
         return &o->restart_command;
     case OPTION_UNTIL:
@@ -293,6 +304,8 @@ static bool *flag_option(struct ctl_options *o, int id)
         return &o->if_missing;
     case OPTION_FORCE:
         return &o->force;
+    case OPTION_ONCE:
+        return &o->once;
     default:
         return NULL;
     }

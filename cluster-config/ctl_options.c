@@ -2,6 +2,7 @@
 #include "cluster-config/ctl.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,16 @@ int ctl_endpoints_resolve(struct ctl *ctl)
 
     if (list == NULL) {
         list = getenv("FLORIN_ENDPOINTS");
+    }
+    if (ctl->options.ca == NULL) {
+        ctl->options.ca = getenv("FLORIN_CA");
+    }
+    if (ctl->options.ca != NULL && ctl->options.ca[0] == '\0') {
+        ctl->options.ca = NULL;
+    }
+    if (ctl->options.ca != NULL && access(ctl->options.ca, R_OK) != 0) {
+        return ctl_fail(CTL_USAGE, "%s: the authority's certificate can't be read: %s",
+                        ctl->options.ca, strerror(errno));
     }
     if (list == NULL || list[0] == '\0') {
         return ctl_fail(CTL_USAGE, "no endpoints: give --endpoints or set FLORIN_ENDPOINTS%s",

@@ -41,6 +41,7 @@ want_group() {
     test) wanted+=(libcmocka-dev libyaml-dev valgrind clang-format) ;;
     deb) wanted+=(build-essential dpkg-dev debhelper fakeroot lintian) ;;
     monitoring) wanted+=(prometheus) ;; # for its promtool
+    haproxy) wanted+=(haproxy) ;; # for make haproxy-test and docs-test
     peers) wanted+=(postgresql etcd-server) ;; # what make bench-peers compares with
     fuzz) wanted+=(clang libclang-rt-dev) ;;
     jepsen) wanted+=(iproute2 nftables libfaketime e2fsprogs mount util-linux) ;;

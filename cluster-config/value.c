@@ -1,8 +1,10 @@
 /* Units are a table: a value is digits, then one of the table's words, and the product must fit. */
 #include "cluster-config/value.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 struct unit {
     const char *name;
@@ -121,6 +123,38 @@ int value_address(struct slice text, char *out, size_t len)
     memcpy(out, text.base, text.len);
     out[text.len] = '\0';
     return 0;
+}
+
+int value_host_address(struct slice text, char out[static 64])
+{
+    uint8_t binary[16];
+    char copy[64];
+
+    if (text.len >= sizeof copy) {
+        return -1;
+    }
+    memcpy(copy, text.base, text.len);
+    copy[text.len] = '\0';
+    if (inet_pton(AF_INET, copy, binary) != 1 && inet_pton(AF_INET6, copy, binary) != 1) {
+        return -1;
+    }
+    memcpy(out, copy, text.len + 1);
+    return 0;
+}
+
+bool value_address_loopback(const char *address)
+{
+    struct slice host = {address, (size_t)(strrchr(address, ':') - address)};
+    char text[64];
+    uint8_t v4[4];
+
+    if (slice_is(host, "localhost") || slice_is(host, "[::1]")) {
+        return true;
+    }
+    if (value_host_address(host, text) != 0) {
+        return false;
+    }
+    return inet_pton(AF_INET, text, v4) == 1 && v4[0] == 127;
 }
 
 static const char *value_text(uint64_t v, const struct unit *units, char text[static 32])

@@ -20,6 +20,13 @@ int value_duration(struct slice text, uint64_t *out_ms);
 /* "host:port" or "[ipv6]:port" with a port from 1 to 65535, that fits `len` with its NUL. */
 int value_address(struct slice text, char *out, size_t len);
 
+/* A numeric IPv4 or IPv6 address without a port, as text that fits 64 bytes. */
+int value_host_address(struct slice text, char out[static 64]);
+
+/* Whether an address that value_address took is reached from this machine only: 127.0.0.0/8, [::1]
+ * and the name localhost. */
+bool value_address_loopback(const char *address);
+
 /* How a size or duration reads in a message: the largest unit that divides it. Returns `text`. */
 const char *value_size_text(uint64_t bytes, char text[static 32]);
 const char *value_duration_text(uint64_t ms, char text[static 32]);

@@ -198,6 +198,7 @@ static int open_replica(struct node *n, struct fault *fault)
 
 static int open_api(struct node *n, struct fault *fault)
 {
+    const char *proxies[CONFIG_PROXIES_MAX];
     struct vault vault;
     struct api_server_options options = {
         .listen = n->config.http_listen,
@@ -205,6 +206,9 @@ static int open_api(struct node *n, struct fault *fault)
         .request_timeout_ms = n->config.http_request_timeout_ms,
         .keep_alive_timeout_ms = n->config.http_keep_alive_timeout_ms,
         .deadline_ms = n->config.request_timeout_ms,
+        .slow_request_ms = n->config.slow_request_ms,
+        .trusted_proxies = proxies,
+        .n_trusted_proxies = n->config.n_http_trusted_proxies,
         .gate = n->gate,
         .vault = &vault,
         .reporter = n->reporter,
@@ -212,6 +216,9 @@ static int open_api(struct node *n, struct fault *fault)
     uint8_t box_key[CLUSTER_SECRET_BYTES];
     int rv;
 
+    for (uint32_t i = 0; i < n->config.n_http_trusted_proxies; i++) {
+        proxies[i] = n->config.http_trusted_proxies[i];
+    }
     if (n->config.secret_box_file[0] != '\0') {
         if (config_read_secret_file(n->config.secret_box_file, box_key, fault) != 0) {
             return -1;

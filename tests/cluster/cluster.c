@@ -81,6 +81,7 @@ static void write_config(struct cluster *c, int i, const char *cluster_id)
         "cluster_id = %s\nnode_id = %d\ndata_dir = node%d\n"
         "cluster_secret_file = cluster.secret\noperator_key_file = operator.key\n"
         "peer_listen = %s:%u\nhttp_listen = %s:%u\n"
+        "http_plain = yes\n" /* a host may be a network namespace of the test's own */
         "%s",
         cluster_id, i + 1, i + 1, c->nodes[i].host, c->nodes[i].peer_port, c->nodes[i].host,
         c->nodes[i].http_port,

@@ -70,6 +70,18 @@ void net_free(struct net *net)
     free(net);
 }
 
+/* The receiver's end of a connection is over: a: the sender. */
+static void lost(struct world *w, const struct event *e)
+{
+    (void)w;
+    node_lost(e->node, e->a);
+}
+
+static void tell_lost(struct world *w, uint64_t from, uint64_t to, uint64_t delay_us)
+{
+    world_schedule(w, delay_us, (struct event){.run = lost, .node = &w->nodes[to - 1], .a = from});
+}
+
 /* ---- frames ---- */
 
 /* Hands over what has arrived, in the order of arrival. */
@@ -278,6 +290,7 @@ static void break_link(struct world *w, const struct event *e)
     l->connection = ++w->net->next_connection;
     link_forget_held(l);
     node_link(&w->nodes[from - 1], to, false);
+    tell_lost(w, from, to, random_between(&w->random, 100, 100000));
     dial_later(w, from, to, random_between(&w->random, 1000, 100000));
 }
 
@@ -321,6 +334,9 @@ void net_died(struct world *w, struct node *n, bool power)
         struct link *in = link_of(w, other, n->id);
         if (other == n->id) {
             continue;
+        }
+        if (out->up) {
+            tell_lost(w, n->id, other, random_between(&w->random, 100, power ? 3000000 : 20000));
         }
         out->wanted = out->up = false;
         if (random_chance(&w->random, 500)) { /* what it sent may arrive, or not */

@@ -162,6 +162,12 @@ void node_link(struct node *n, uint64_t peer, bool up)
     node_wake(n);
 }
 
+void node_lost(struct node *n, uint64_t peer)
+{
+    replica_lost(n->replica, peer);
+    node_wake(n);
+}
+
 /* ---- its disk's room ---- */
 
 enum { ROOM_EVERY_US = 1000000 };

@@ -95,6 +95,7 @@ bool node_awake(const struct node *n); /* up, and not paused */
 /* What the network tells a process. */
 void node_frame(struct node *n, uint64_t peer, enum frame_kind kind, struct slice frame);
 void node_link(struct node *n, uint64_t peer, bool up);
+void node_lost(struct node *n, uint64_t peer);
 
 /* Its disk is nearly full (and full) for so long; 0: not any more. */
 void node_fill_disk(struct node *n, uint64_t short_us, uint64_t full_us);

@@ -65,6 +65,9 @@ static void defaults_and_paths(void **state)
     assert_int_equal(c.group_bytes, 256 << 10);
     assert_int_equal(c.segment_bytes, 64 << 20);
     assert_int_equal(c.log_level, LEVEL_INFO);
+    assert_false(c.http_plain);
+    assert_int_equal(c.n_http_trusted_proxies, 0);
+    assert_int_equal(c.slow_request_ms, 1000);
 }
 
 static void every_key_is_read(void **state)
@@ -81,6 +84,8 @@ static void every_key_is_read(void **state)
                                 "segment_bytes = 2MiB\ncheckpoint_bytes = 65536B\n"
                                 "checkpoint_bytes_hard = 1GiB\ncheckpoint_interval = 100ms\n"
                                 "store_map_bytes = 16MiB\ncache_bytes = 1MiB\n"
+                                "http_plain = yes\nslow_request = 2s\n"
+                                "http_trusted_proxies = 127.0.0.1 \t ::1 10.0.0.9 # two\n"
                                 "log_level = error",
                            &c, &fault),
                      0);
@@ -103,6 +108,11 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.store_map_bytes, 16 << 20);
     assert_int_equal(c.cache_bytes, 1 << 20);
     assert_int_equal(c.log_level, LEVEL_ERROR);
+    assert_true(c.http_plain);
+    assert_int_equal(c.slow_request_ms, 2000);
+    assert_int_equal(c.n_http_trusted_proxies, 3);
+    assert_string_equal(c.http_trusted_proxies[1], "::1");
+    assert_string_equal(c.http_trusted_proxies[2], "10.0.0.9");
 }
 
 static void mistakes_name_their_line(void **state)
@@ -184,6 +194,57 @@ static void addresses(void **state)
     }
     assert_int_equal(value_address(slice_of("127.0.0.1:7001"), out, 14), -1);
     assert_int_equal(value_address(slice_of("127.0.0.1:7001"), out, 15), 0);
+}
+
+static void http_is_for_this_machine_unless_told(void **state)
+{
+    static const char *const here[] = {"127.0.0.1:1", "127.8.9.1:80", "[::1]:80", "localhost:80"};
+    static const char *const elsewhere[] = {"0.0.0.0:80",    "10.0.0.1:80",   "[::]:80",
+                                            "[::2]:80",      "n1.example:80", "128.0.0.1:80",
+                                            "localhost.x:80"};
+    char text[1024];
+    struct florin_config c;
+    struct fault fault;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {
+        assert_true(value_address_loopback(here[i]));
+    }
+    for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++) {
+        assert_false(value_address_loopback(elsewhere[i]));
+    }
+    snprintf(text, sizeof text, "%.*shttp_listen = 10.0.0.1:80\ncluster_secret_file = s\n",
+             (int)(strstr(GOOD, "http_listen") - GOOD), GOOD);
+    refused(text, "f.conf:7: http_listen is 10.0.0.1:80, which other machines reach");
+    snprintf(text + strlen(text), 32, "http_plain = yes\n");
+    assert_int_equal(parse(text, &c, &fault), 0);
+    refused(GOOD "http_plain = maybe\n", "f.conf:9: http_plain is \"maybe\"; expected yes or no");
+}
+
+static void trusted_proxies_are_addresses(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "localhost",
+                                      "10.0.0.0/8",
+                                      "127.0.0.1,",
+                                      "127.0.0.1, ::1",
+                                      "none 127.0.0.1",
+                                      "[::1]",
+                                      "127.0.0.1:80",
+                                      "1 2",
+                                      "::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8 ::9"};
+    char text[1024];
+    struct florin_config c;
+    struct fault fault;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(text, sizeof text, GOOD "http_trusted_proxies = %s\n", bad[i]);
+        refused(text, "f.conf:9: http_trusted_proxies is");
+    }
+    assert_int_equal(
+        parse(GOOD "http_trusted_proxies = ::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8\n", &c, &fault), 0);
+    assert_int_equal(c.n_http_trusted_proxies, 8);
 }
 
 static void comments_and_line_ends(void **state)
@@ -305,7 +366,7 @@ static void samples_show_the_defaults(void **state)
         len += (size_t)snprintf(text + len, sizeof text - len, "%s", line + (is_default ? 2 : 0));
     }
     fclose(f);
-    assert_int_equal(uncommented, 21);
+    assert_int_equal(uncommented, 24);
     if (config_parse((struct slice){text, len}, "sample", "x", &shown, &fault) != 0) {
         fail_msg("%s", fault.text);
     }
@@ -323,6 +384,8 @@ int main(void)
         cmocka_unit_test(numbers_have_units_and_bounds),
         cmocka_unit_test(values_must_fit_together),
         cmocka_unit_test(addresses),
+        cmocka_unit_test(http_is_for_this_machine_unless_told),
+        cmocka_unit_test(trusted_proxies_are_addresses),
         cmocka_unit_test(comments_and_line_ends),
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(seventeen_members_are_too_many),
