@@ -325,7 +325,7 @@ jepsen: ## real nodes in network namespaces, faults, and the proof that all fits
 
 # A short one for `make check`; where it can't run, it says so.
 jepsen-short: $(BINARIES) $(JEPSEN) $(POWER) $(CHECKER)
-	@BUILD=$(BUILD) TIME=60 SEED=1 SHORT=yes jepsen/run.sh
+	@BUILD=$(BUILD) TIME=45 SEED=1 SHORT=yes jepsen/run.sh
 
 tsan: ## unit tests under TSan
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/tsan SANITIZE=thread \
