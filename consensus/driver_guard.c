@@ -72,6 +72,17 @@ static bool late_refusal(const struct driver *d, uint64_t peer, const struct raf
            result->rejected <= match && !MUTANT(&d->options, MUTANT_LATE_REFUSAL);
 }
 
+/* Entries from the very first one on, for a log that was cut behind it: they were sent long ago,
+ * for no leader begins there for somebody who has a snapshot. The core looks for the entry before
+ * them and finds that there is none to look for; then it takes them for new ones, counts its whole
+ * log as theirs and reads beyond the end of the message. */
+static bool from_before_the_log(const struct driver *d, const struct raft_message *m)
+{
+    return m->type == RAFT_APPEND_ENTRIES && m->append_entries.prev_log_index == 0 &&
+           m->append_entries.n_entries > 0 && d->raft.trail.offset > 0 &&
+           !MUTANT(&d->options, MUTANT_FIRST_AGAIN);
+}
+
 /* The core files an uncommitted configuration under the index of its batch's first entry, so a
  * configuration may only stand first. Our senders split batches that way (driver_send.c). */
 static bool change_inside(const struct raft_append_entries *m)
@@ -121,7 +132,7 @@ bool driver_guard(struct driver *d, uint64_t peer, const struct raft_message *m)
     const char *why = reason(d, peer, m);
 
     d->answers_stale = term_of(m) < d->raft.current_term;
-    if (why == NULL && (late_vote(d, m) || late_refusal(d, peer, m))) {
+    if (why == NULL && (late_vote(d, m) || late_refusal(d, peer, m) || from_before_the_log(d, m))) {
         return false;
     }
     if (why != NULL) {

@@ -26,6 +26,7 @@ enum mutant {
     MUTANT_CHANGE_UNSETTLED,  /* forget a configuration when the next one comes before its commit */
     MUTANT_MUTE_STANDBYS,     /* give no vote that the own log does not entitle to */
     MUTANT_SOLE_TERM,         /* let the only voter lead the same term again in its next life */
+    MUTANT_FIRST_AGAIN,       /* take entries from the first one on into a log that was cut */
     MUTANT_CERTAIN_ANSWER,    /* say "certainly not applied" of what may be in a log */
     MUTANT_CLOCK_BACK,        /* stamp entries with the leader's own clock, whatever was before */
     MUTANT_IGNORE_SYNC,       /* go on after a sync of the log that failed */

@@ -313,6 +313,31 @@ static const char *elections_end_on_slow_days(enum mutant mutant)
     return wrong;
 }
 
+static const char *first_entries_come_once(enum mutant mutant)
+{
+    struct rig rig;
+    struct fault fault;
+    const char *wrong = NULL;
+
+    rig_init(&rig, 1, 3, mutant);
+    rig_open(&rig);
+    rig_append(&rig, 2, 1, 1, 1, 9, 1, 10);
+    rig_write_all(&rig);
+    if (driver_checkpointed(rig.driver, 10, (struct slice){"manifest", 8}, &fault) != 0) {
+        wrong = "a checkpoint fails";
+    }
+    rig_write_all(&rig);
+    if (driver_snapshot_index(rig.driver) != 10) {
+        wrong = "the checkpoint is no snapshot";
+    }
+    rig_append(&rig, 2, 1, 0, 0, 3, 1, 10);
+    if (wrong == NULL && rig_writes(&rig) > 0) {
+        wrong = "entries that were cut from the log are written again";
+    }
+    rig_release(&rig);
+    return wrong;
+}
+
 /* ---- guards without a mutant of their own: the core's own slips ---- */
 
 /* The core answers a leader of an older term with a log index that it never set. */
@@ -436,6 +461,7 @@ int guards_run(enum mutant mutant)
         {"late_votes_change_nothing", late_votes_change_nothing},
         {"pre_votes_end", pre_votes_end},
         {"late_refusals_are_not_believed", late_refusals_are_not_believed},
+        {"first_entries_come_once", first_entries_come_once},
         {"elections_end_on_slow_days", elections_end_on_slow_days},
     };
     size_t n = sizeof scripts / sizeof scripts[0];

@@ -294,6 +294,10 @@ void faults_end(struct world *w)
         n->slow_until_us = 0;
         node_fill_disk(n, 0, 0);
         if (!n->up) {
+            if (n->disk_fails) { /* planted in the life before: the power goes while it is down */
+                sim_disk_crash(n->disk, random_next(&w->random));
+                n->disk_fails = false;
+            }
             node_start(n);
         } else if (n->disk_fails) {
             node_end(n, DEATH_POWER); /* what was planted is gone with this life */

@@ -57,6 +57,7 @@ static const struct {
     {"change-unsettled", MUTANT_CHANGE_UNSETTLED},
     {"mute-standbys", MUTANT_MUTE_STANDBYS},
     {"sole-term", MUTANT_SOLE_TERM},
+    {"first-again", MUTANT_FIRST_AGAIN},
     {"certain-answer", MUTANT_CERTAIN_ANSWER},
     {"clock-back", MUTANT_CLOCK_BACK},
     {"ignore-sync", MUTANT_IGNORE_SYNC},
