@@ -205,6 +205,7 @@ void check_entry(struct world *w, struct node *n, uint64_t index)
         return;
     }
     fact.term = e.term;
+    fact.known_in = driver_term(driver);
     fact.payload = mix_bytes(e.type, e.data, e.len);
     machine_head(n->machine, fact.head);
     w->hash = mix(w->hash, mix(n->id, mix(index, fact.outcomes)));
@@ -279,9 +280,10 @@ void check_logged(struct world *w, struct node *n, const struct log_entry *e, ui
                    "of term %llu than the first to log it",
                    (unsigned)n->id, (unsigned long long)e->index, (unsigned long long)e->term);
     }
-    /* An older leader, cut off, may still write what will not be; a newer one has what was
+    /* A leader of a term between the entry's own and the one that committed it, who was elected by
+     * nodes that lacked it, may still write what will not be (seed 6975); a newer one has what was
      * committed. */
-    if (applied != NULL && (e->term > applied->term ||
+    if (applied != NULL && (e->term > applied->known_in ||
                             (e->term == applied->term && fact.payload != applied->payload))) {
         world_fail(w, "node %u writes an entry of term %llu over the applied one at %llu, of %llu",
                    (unsigned)n->id, (unsigned long long)e->term, (unsigned long long)e->index,

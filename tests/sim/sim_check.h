@@ -24,6 +24,8 @@ enum { SIM_PLAYERS = 4 };
 /* What the first node that applied an index found. */
 struct index_fact {
     uint64_t term;
+    uint64_t
+        known_in; /* the first applier's term then: every leader of a later one has the entry */
     uint64_t payload;
     uint64_t outcomes;
     uint8_t head[MACHINE_CHECK_BYTES];
