@@ -159,15 +159,13 @@ static int end_of(int fd, int (*name)(int, struct sockaddr *, socklen_t *),
 static void cut_if_chosen(struct seats *s, int fd, struct choice *chosen, size_t n)
 {
     char address[NI_MAXHOST];
-    int port;
+    int own_port = end_of(fd, getsockname, address);
+    int port = end_of(fd, getpeername, address);
     size_t i;
 
-    if (end_of(fd, getsockname, address) != chosen[0].own_port) {
-        return;
-    }
-    port = end_of(fd, getpeername, address);
     for (i = 0; i < n; i++) {
-        if (chosen[i].port == port && strcmp(chosen[i].address, address) == 0) {
+        if (chosen[i].own_port == own_port && chosen[i].port == port &&
+            strcmp(chosen[i].address, address) == 0) {
             shutdown(fd, chosen[i].turn == TURN_ANSWER ? SHUT_RDWR : SHUT_RD);
             chosen[i].seat->was_cut = true;
             s->unsaid_cut++;
