@@ -8,7 +8,7 @@
 
 const char *https_tls_why(void)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error(); /* the cause; what follows are its callers */
     const char *why = code == 0 ? NULL : ERR_reason_error_string(code);
 
     ERR_clear_error();
