@@ -1,5 +1,5 @@
-/* One connection: link_turn does whatever can be done in its stage, and then says what to wait for.
- * Every event ends up there, so no event needs a meaning of its own. */
+/* One connection: link_turn does what can be done in its stage, and then says what to wait for.
+ * Every event ends up there; which end it is from only spares the other one a call in vain. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -19,7 +19,7 @@ enum {
                                   server, whose time-outs know about it */
 };
 
-static void link_turn(struct link *l);
+static void link_turn(struct link *l, bool client, bool server);
 
 static void enter(struct link *l, enum link_stage stage, uint64_t for_ms)
 {
@@ -68,7 +68,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     if (status != 0) {
         e->events = 0; /* libuv has stopped watching; reading or writing will tell why */
     }
-    link_turn(l);
+    link_turn(l, e == &l->client, e == &l->server);
 }
 
 static void end_open(struct link *l, struct link_end *e, int fd)
@@ -271,6 +271,8 @@ static bool pump_up(struct link *l)
             return false;
         } else if (!piece_deliver(l, &l->up, to_server, n)) {
             end_up(l);
+        } else if (n < HTTPS_PIECE) {
+            break; /* if there is more, we are told */
         }
     }
     return true;
@@ -294,6 +296,8 @@ static bool pump_down(struct link *l)
             enter(l, LINK_FLUSHING, l->https->options.answer_timeout_ms);
         } else if (!piece_deliver(l, &l->down, to_client, (size_t)n)) {
             return false;
+        } else if (n < HTTPS_PIECE) {
+            break; /* likewise */
         }
     }
     return true;
@@ -416,16 +420,19 @@ static void watch(struct link *l)
               (l->down.base == NULL ? UV_READABLE : 0) | (l->up.base != NULL ? UV_WRITABLE : 0));
 }
 
-static void link_turn(struct link *l)
+static void link_turn(struct link *l, bool client, bool server)
 {
     bool there = l->stage != LINK_PARTING;
 
-    l->wants_write = false;
+    l->wants_write = l->wants_write && !client;
     if (l->stage == LINK_SHAKING) {
         there = shake(l);
     }
-    if (there && l->stage == LINK_OPEN) {
-        there = pump_up(l) && pump_down(l);
+    if (there && l->stage == LINK_OPEN && (client || l->up.base != NULL)) {
+        there = pump_up(l);
+    }
+    if (there && l->stage == LINK_OPEN && (server || l->down.base != NULL)) {
+        there = pump_down(l);
     }
     if (there && l->stage == LINK_FLUSHING) {
         there = flush(l);
@@ -461,7 +468,7 @@ void link_begin(struct https *h, int fd, const struct sockaddr *from)
     end_open(l, &l->client, fd);
     enter(l, LINK_SHAKING, h->options.handshake_timeout_ms);
     https_link_began(h, l);
-    link_turn(l);
+    link_turn(l, true, false);
 }
 
 bool link_waits(const struct link *l)

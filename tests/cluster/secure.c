@@ -49,7 +49,7 @@ void cluster_secure(struct cluster *c)
 void cluster_secure_http(struct cluster *c)
 {
     static const char *const hosts[] = {"127.0.0.1"};
-    const struct pki_request request = {.name = "api", .hosts = hosts, .n_hosts = 1};
+    const struct pki_request request = {.name = "https", .hosts = hosts, .n_hosts = 1};
     struct fault fault;
     char folder[PATH_BYTES];
     char lines[LINES_BYTES];
@@ -61,8 +61,8 @@ void cluster_secure_http(struct cluster *c)
     }
     for (i = 0; i < c->n; i++) {
         snprintf(lines, sizeof lines,
-                 "https_listen = 127.0.0.1:%u\nhttps_certificate_file = pki/api.crt\n"
-                 "https_key_file = pki/api.key",
+                 "https_listen = 127.0.0.1:%u\nhttps_certificate_file = pki/https.crt\n"
+                 "https_key_file = pki/https.key",
                  c->nodes[i].https_port);
         cluster_configure(c, i, lines);
     }
