@@ -19,7 +19,7 @@ enum manner {
     HOLD,       /* leaves it alone until it is told to go on */
     DROP_FIRST, /* hangs up after the first bytes, with the others unread */
 };
-enum { TALK_BYTES = 3 << 20 };
+enum { TALK_BYTES = 400 << 10 };
 
 struct scene {
     struct papers papers;
@@ -170,6 +170,7 @@ static inline void close_scene(struct scene *s)
     shutdown(s->listen_fd, SHUT_RDWR);
     close(s->listen_fd);
     pthread_join(s->thread, NULL);
+    atomic_store(&s->go_on, true); /* also when a test failed before it got there */
     while (atomic_load(&s->going) > 0) {
         usleep(1000);
     }

@@ -125,6 +125,36 @@ static void the_last_answer_arrives(void **state)
     client_close(&c);
 }
 
+/* ... even to one who reads slowly, and says more when the server has gone: a socket that is closed
+ * with that unread would take back what is still on its way. */
+static void what_comes_too_late_costs_no_answer(void **state)
+{
+    struct scene *s = *state;
+    const int small = 4096;
+    char *data = calloc(1, CHUNK);
+    struct tls_client c;
+    size_t heard = 0;
+    ssize_t n;
+
+    atomic_store(&s->manner, TALK);
+    c = enter(s);
+    setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    client_say(&c, "x", 1);
+    await_accepted(s, 1);
+    while (atomic_load(&s->going) > 0) {
+        usleep(1000);
+    }
+    usleep(100000); /* so that it would be closed by now, if it were closed at once */
+    client_say(&c, data, CHUNK);
+    while ((n = client_hear(&c, data, CHUNK)) > 0) {
+        heard += (size_t)n;
+    }
+    assert_int_equal(n, 0);
+    assert_int_equal(heard, TALK_BYTES);
+    free(data);
+    client_close(&c);
+}
+
 static void a_server_that_hangs_up_ends_it(void **state)
 {
     struct scene *s = *state;
@@ -271,6 +301,7 @@ int main(void)
         IN_A_SCENE(a_client_that_does_not_read_is_not_read_from),
         IN_A_SCENE(a_client_may_end_its_part_first),
         IN_A_SCENE(the_last_answer_arrives),
+        IN_A_SCENE(what_comes_too_late_costs_no_answer),
         IN_A_SCENE(a_server_that_hangs_up_ends_it),
         IN_A_SCENE(the_silent_make_room),
         cmocka_unit_test(a_client_is_known_by_its_port_and_once),
