@@ -21,12 +21,20 @@
 #include "consensus/log.h"
 #include "statemachine/command.h"
 #include "statemachine/machine.h"
+#include "tests/bench/load.h"
 #include "tests/cluster/bets.h"
 #include "tests/cluster/look.h"
-#include "tests/bench/paced.h"
 
-enum { NODES = 3, NEW = 2, GROUP = 1024, THREADS = 64, LIMIT_S = 600, MIB = 1 << 20 };
-enum { PHASE_QUIET = 0, PHASE_CHECKPOINTS = 1, PHASE_COPY = 2, PHASE_AFTER = 3 };
+enum { NODES = 3, NEW = 2, GROUP = 1024, CONNECTIONS = 64, LIMIT_S = 600, MIB = 1 << 20 };
+
+/* A steady load of bets while something else happens. */
+struct phase {
+    struct load load;
+    struct load_result result;
+    uint16_t ports[NODES];
+    atomic_bool stop;
+    pthread_t thread;
+};
 
 struct bench {
     struct cluster cluster;
@@ -366,16 +374,56 @@ static void print_memory(struct bench *b)
     }
 }
 
-static void print_figures(struct paced *l, int phase, const char *name)
+static void *run_phase(void *argument)
 {
-    struct paced_figures f;
+    struct phase *p = argument;
 
-    paced_figures(l, phase, &f);
+    if (load_run(&p->load, &p->result) != 0) {
+        perror("bench_state: the load");
+        exit(1);
+    }
+    return NULL;
+}
+
+/* Bets at the first NEW nodes, due at fixed times: a stall shows in each that was due in it. */
+static struct phase *phase_start(const struct bench *b)
+{
+    struct phase *p = calloc(1, sizeof *p);
+    int i;
+
+    if (p == NULL) {
+        abort();
+    }
+    for (i = 0; i < NEW; i++) {
+        p->ports[i] = (uint16_t)b->cluster.nodes[i].http_port;
+    }
+    p->load = (struct load){.ports = p->ports,
+                            .n_ports = NEW,
+                            .key = b->cluster.provider_key,
+                            .connections = CONNECTIONS,
+                            .rate_per_s = b->rate,
+                            .seconds = 24 * 3600,
+                            .stop = &p->stop,
+                            .players = (unsigned)b->players};
+    if (pthread_create(&p->thread, NULL, run_phase, p) != 0) {
+        abort();
+    }
+    return p;
+}
+
+static void phase_end(struct phase *p, const char *name)
+{
+    const struct latencies *l = &p->result.ok;
+
+    p->stop = true;
+    pthread_join(p->thread, NULL);
     printf("%-44s p50 %.1f  p99 %.1f  p99.9 %.1f  max %.1f ms; %llu bets, %llu over 50 ms, %llu "
            "not 200\n",
-           name, (double)f.p50_us / 1000, (double)f.p99_us / 1000, (double)f.p999_us / 1000,
-           (double)f.max_us / 1000, (unsigned long long)f.count, (unsigned long long)f.late,
-           (unsigned long long)f.not_200);
+           name, (double)latencies_at(l, 0.5) / 1000, (double)latencies_at(l, 0.99) / 1000,
+           (double)latencies_at(l, 0.999) / 1000, (double)l->max_us / 1000,
+           (unsigned long long)l->n, (unsigned long long)latencies_above(l, 50000),
+           (unsigned long long)(p->result.failed + p->result.overloaded));
+    free(p);
 }
 
 /* Keeps the load on until `n` more checkpoints have begun and ended on both nodes. */
@@ -439,34 +487,27 @@ static double start_until_ready(struct bench *b, int i, bool cold)
 
 static void measure(struct bench *b)
 {
-    struct paced_options options = {.cluster = &b->cluster,
-                                    .nodes = NEW,
-                                    .threads = THREADS,
-                                    .rate = b->rate,
-                                    .players = b->players};
-    struct paced *load;
+    struct phase *phase;
     long seq;
 
     forget_state(b, 0);
     cluster_start(&b->cluster, 0);
     printf("%-44s %.2f s\n", "two nodes from a cold disk to ready", start_until_ready(b, 1, true));
-    load = paced_start(&options);
+    printf("at %d bets/s, from when each was due to its answer:\n", b->rate);
+    phase = phase_start(b);
     wait_checkpoints(b, 1);
-    paced_phase(load, PHASE_CHECKPOINTS);
+    phase_end(phase, "  two nodes, from a cold start");
+    phase = phase_start(b);
     sleep((unsigned)b->seconds);
     wait_checkpoints(b, 1);
-    paced_phase(load, PHASE_COPY);
+    phase_end(phase, "  with checkpoints");
+    phase = phase_start(b);
     bring_in(b);
-    paced_phase(load, PHASE_AFTER);
+    phase_end(phase, "  while the state is streamed");
+    phase = phase_start(b);
     sleep((unsigned)b->seconds / 4 + 1);
     print_memory(b);
-    paced_stop(load);
-    printf("at %d bets/s, from when each was due to its answer:\n", b->rate);
-    print_figures(load, PHASE_QUIET, "  two nodes, from a cold start");
-    print_figures(load, PHASE_CHECKPOINTS, "  with checkpoints");
-    print_figures(load, PHASE_COPY, "  while the state is streamed");
-    print_figures(load, PHASE_AFTER, "  three nodes");
-    paced_free(load);
+    phase_end(phase, "  three nodes");
 
     seq = look_number(&b->cluster, 0, "applied_seq");
     look_equal(&b->cluster, (1u << b->cluster.n) - 1, seq);
