@@ -11,19 +11,10 @@ up_or_die
 down_or_die
 
 pki=$FLORIN_RUN/pki
-base=$(sed -n 's/^base=//p' "$FLORIN_RUN/ports")
-"$florinctl" pki init "$pki" "$(sed -n 's/^cluster_id = //p' "$FLORIN_RUN/node1.conf")" >/dev/null
-"$florinctl" pki issue "$pki" api 127.0.0.1 localhost >/dev/null
-for n in 1 2 3; do
-    cat >>"$FLORIN_RUN/node$n.conf" <<END_OF_LINES
-https_listen = 127.0.0.1:$((base + 20 + n))
-https_certificate_file = pki/api.crt
-https_key_file = pki/api.key
-END_OF_LINES
-done
+serve_https
 up_or_die
 
-node() { echo "https://127.0.0.1:$((base + 20 + $1))"; }
+node() { echo "https://127.0.0.1:$(https_port "$1")"; }
 call() { # N PATH [CURL'S OPTIONS]: with the provider's key
     curl -sS --max-time 60 --cacert "$pki/ca.crt" -H "Authorization: Bearer $FLORIN_PROVIDER_KEY" \
         -H 'Content-Type: application/json' "${@:3}" "$(node "$1")$2"
@@ -99,11 +90,12 @@ for n in 1 2 3; do
 done
 
 # Another certificate, while a connection is open and goes on.
+: >"$FLORIN_RUN/kept.out"
 exec {to}> >(exec openssl s_client -quiet -no_ign_eof -CAfile "$pki/ca.crt" \
-    -connect "127.0.0.1:$((base + 21))" >"$FLORIN_RUN/kept.out" 2>/dev/null)
+    -connect "127.0.0.1:$(https_port 1)" >>"$FLORIN_RUN/kept.out" 2>/dev/null)
 ask_kept() { printf 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n' >&"$to"; }
 kept_answers() { [ "$(grep -o 'HTTP/1.1 200' "$FLORIN_RUN/kept.out" | wc -l)" = "$1" ]; }
-shown() { openssl s_client -connect "127.0.0.1:$((base + 21))" </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+shown() { openssl s_client -connect "127.0.0.1:$(https_port 1)" </dev/null 2>/dev/null | openssl x509 -noout -serial; }
 ask_kept
 wait_for "an answer on the kept connection" kept_answers 1
 before=$(shown)
