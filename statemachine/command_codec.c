@@ -34,6 +34,7 @@ static void pack_list(msgpack_packer *pk, const void *base, const struct field *
     const char *at = (const char *)base + f->offset;
     const struct command_item *items = (const void *)at;
     const struct limit_change *limits = (const void *)at;
+    const struct actor *actors = (const void *)at;
     uint8_t n = ((const uint8_t *)base)[f->count_offset];
     struct slice text;
     uint8_t i;
@@ -48,6 +49,9 @@ static void pack_list(msgpack_packer *pk, const void *base, const struct field *
         case FORM_LIMITS:
             pack_map(pk, &limits[i], limit_fields,
                      fields_present(&limits[i], limit_fields, limit_always(&limits[i])));
+            break;
+        case FORM_ACTORS:
+            pack_map(pk, &actors[i], actor_fields, actor_always());
             break;
         default:
             memcpy(&text, at + i * sizeof text, sizeof text);
@@ -161,20 +165,30 @@ static int take_element(struct cursor *in, void *list, uint32_t i, const struct 
 {
     struct command_item *item = (struct command_item *)list + i;
     struct limit_change *limit = (struct limit_change *)list + i;
+    struct actor *actor = (struct actor *)list + i;
     uint64_t seen, present;
 
-    if (f->form == FORM_ITEMS) {
+    switch (f->form) {
+    case FORM_ITEMS:
         *item = (struct command_item){0};
         if (take_map(in, item, item_fields, &seen, fault) != 0) {
             return -1;
         }
         present = fields_present(item, item_fields, item_always(item));
-    } else {
+        break;
+    case FORM_LIMITS:
         *limit = (struct limit_change){0};
         if (take_map(in, limit, limit_fields, &seen, fault) != 0) {
             return -1;
         }
         present = fields_present(limit, limit_fields, limit_always(limit));
+        break;
+    default:
+        *actor = (struct actor){.role = ROLE_NONE};
+        if (take_map(in, actor, actor_fields, &seen, fault) != 0) {
+            return -1;
+        }
+        present = actor_always();
     }
     return seen == present ? 0 : bad(f, fault);
 }

@@ -123,6 +123,8 @@ static rule rule_of(const struct command *c)
         return rules_principal_update;
     case COMMAND_KEY_UPDATE:
         return rules_key_update;
+    case COMMAND_ACTION:
+        return rules_action;
     case COMMAND_ADJUST: /* comes as an item only: the decoder lets none through */
         break;
     }
@@ -132,10 +134,23 @@ static rule rule_of(const struct command *c)
 static int decide(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
 {
     rule decides = rule_of(c);
+    int rc;
 
-    return decides != NULL
-               ? decides(s, c, d, fault)
-               : fault_set(fault, "state machine: command type %u has no rule", (unsigned)c->type);
+    if (decides == NULL) {
+        return fault_set(fault, "state machine: command type %u has no rule", (unsigned)c->type);
+    }
+    if (c->n_by == 0) {
+        return decides(s, c, d, fault);
+    }
+    rc = rules_acted_before(s, c, d, fault);
+    if (rc != 0) {
+        return rc < 0 ? -1 : 0;
+    }
+    if (decides(s, c, d, fault) != 0) {
+        return -1;
+    }
+    rules_write_action(s, c, d);
+    return 0;
 }
 
 void decision_append(const struct state *s, const struct decision *d, struct bytes *out)
@@ -283,6 +298,7 @@ static int wrong(struct fault *fault, const char *what)
 int machine_invariants(const struct machine *m, struct fault *fault)
 {
     const struct state *s = &m->state;
+    struct action a;
     struct record r;
     size_t i;
 
@@ -292,6 +308,14 @@ int machine_invariants(const struct machine *m, struct fault *fault)
     for (i = 0; i < s->n_currencies; i++) {
         if (s->currencies[i].sum != 0) {
             return wrong(fault, "a currency's balances do not sum to zero");
+        }
+    }
+    if (s->actions.number > 0) {
+        if (state_action(s, s->actions.number, &a, fault) != 0) {
+            return -1;
+        }
+        if (memcmp(a.hash, s->actions.hash, HASH_BYTES) != 0 || a.seq != s->actions.seq) {
+            return wrong(fault, "the actions' head is not the last one's hash");
         }
     }
     if (s->seq == 0) {

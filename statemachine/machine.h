@@ -115,7 +115,7 @@ struct audit_report {
     bool (*go_on)(void *context, uint64_t seq, uint64_t last_seq);
     void *context;
 
-    uint64_t records, players, balances;
+    uint64_t records, actions, players, balances;
     struct audit_total *totals; /* by currency; filled on 0 */
     size_t n_totals;
 };

@@ -77,6 +77,17 @@ int rules_session_rotate(struct state *s, const struct command *c, struct decisi
 int rules_session_authenticate(struct state *s, const struct command *c, struct decision *d,
                                struct fault *fault);
 
+int rules_action(struct state *s, const struct command *c, struct decision *d, struct fault *fault);
+
+/* A command that says by whom it came: 1 when it was decided before (our own nodes repeat commands)
+ * and d is how, 0, or -1; and, once it is decided, its action. */
+int rules_acted_before(const struct state *s, const struct command *c, struct decision *d,
+                       struct fault *fault);
+void rules_write_action(struct state *s, const struct command *c, const struct decision *d);
+
+/* audit_actions.c: part of machine_audit; `woven` of the ledger's records hold an action. */
+int audit_actions(const struct state *s, uint64_t woven, struct fault *fault);
+
 /* What rules_atomic and rules_player_update are made of. */
 
 /* A money command of which nothing remains. */

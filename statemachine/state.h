@@ -32,8 +32,11 @@
  *                                               u8 bits (1 an amount, 2 pending, 4 pending is an
  *                                               amount), i64 amount, i64 pending, u64 effective at
  *   password     player                         hash
+ *   action       u64 big-endian number          sealed action (action.h)
+ *   origin       u64 big-endian origin          u64 number of the action that its command left
  *   meta         "format" u32, "applied" u64, "chain" u64 seq and 32 bytes hash, "clock" u64,
- *                "directory" u64
+ *                "directory" u64, from format 4 on: "actions" u64 number and 32 bytes hash of the
+ *                newest, u64 seq that it holds
  * A change of this needs a new STATE_FORMAT.
  *
  * A withdrawal's confirmation and cancelling stand among the transactions under the withdrawal's id
@@ -44,6 +47,7 @@
 #ifndef FLORIN_STATE_H
 #define FLORIN_STATE_H
 
+#include "statemachine/action.h"
 #include "statemachine/layers.h"
 #include "statemachine/mutant.h"
 #include "statemachine/record.h"
@@ -51,10 +55,12 @@
 
 enum {
     /* What is written; older ones are read, too. Format 3: a program that knows only older ones
-     * would look for a player's ids where no player's are. */
-    STATE_FORMAT = 3,
+     * would look for a player's ids where no player's are. Format 4: there are actions, and the
+     * ledger's records say so. */
+    STATE_FORMAT = 4,
     STATE_FORMAT_OLDEST = 1,
-    HOLDS_MAX = 64, /* active at a time, for one player and currency */
+    STATE_FORMAT_ACTIONS = 4, /* from which on there are actions */
+    HOLDS_MAX = 64,           /* active at a time, for one player and currency */
     MS_PER_DAY = 86400000,
 };
 
@@ -169,12 +175,20 @@ struct transaction {
     uint64_t origin;
 };
 
+/* The newest action. */
+struct action_head {
+    uint64_t number; /* 0: there is none */
+    uint8_t hash[HASH_BYTES];
+    uint64_t seq; /* of the ledger's newest record at that time: the next one will name it */
+};
+
 struct state {
     struct layers layers;
 
     /* The newest record. */
     uint64_t seq;
     uint8_t hash[HASH_BYTES];
+    struct action_head actions;
 
     uint64_t clock_ms;
     uint64_t directory; /* grows with each key and principal */
@@ -298,6 +312,17 @@ int state_record(const struct state *s, uint64_t seq, struct record *r, struct f
 /* Gives the record its seq, time and place in the chain, and puts it. The sealed bytes are then in
  * s->sealed. */
 void state_append(struct state *s, struct record *r);
+
+/* Gives the action its number, time, and place among the others and in the ledger, and puts it;
+ * `origin` is its command's, and will find it. */
+void state_append_action(struct state *s, struct action *a, uint64_t origin);
+/* The sealed bytes, or the action that they are; one that is not there is -1: numbers have no gap.
+ */
+int state_sealed_action(const struct state *s, uint64_t number, struct slice *sealed,
+                        struct fault *fault);
+int state_action(const struct state *s, uint64_t number, struct action *a, struct fault *fault);
+/* The number of the action that a command of this origin has left. */
+int state_origin(const struct state *s, uint64_t origin, uint64_t *number, struct fault *fault);
 
 /* Keys and values as they are stored, for scans. -1 with the fault: damaged. */
 int player_decode(struct slice value, struct player *p, struct fault *fault);

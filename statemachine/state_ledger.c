@@ -133,6 +133,10 @@ void state_append(struct state *s, struct record *r)
     r->seq = s->seq + 1;
     r->at_ms = s->clock_ms;
     memcpy(r->prev_hash, s->hash, HASH_BYTES);
+    r->action = s->actions.seq == s->seq ? s->actions.number : 0;
+    if (r->action != 0) {
+        memcpy(r->action_hash, s->actions.hash, HASH_BYTES);
+    }
     bytes_clear(&s->sealed);
     record_encode(r, &s->sealed);
     record_hash(s->hash, s->sealed.base, s->sealed.len, r->hash);
