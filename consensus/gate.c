@@ -8,6 +8,7 @@
 #include "consensus/gate.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -81,6 +82,11 @@ struct ticket *ticket_new(enum ticket_kind kind)
     bytes_init(&t->out);
     bytes_reserve(&t->out, OUT_BYTES);
     return t;
+}
+
+void ticket_name(struct ticket *t, const char *name)
+{
+    snprintf(t->name, sizeof t->name, "%s", name);
 }
 
 void ticket_release(struct ticket *t)

@@ -38,12 +38,16 @@ enum ticket_result {
     RESULT_NO_ROOM,     /* certainly not applied: disks are nearly full */
 };
 
+enum { TICKET_NAME_MAX = 64 };
+
 struct ticket {
     /* Filled by the worker before gate_submit, constant afterwards. */
     enum ticket_kind kind;
     struct bytes in;
     uint32_t n_commands;
     uint64_t target;
+    char name[TICKET_NAME_MAX + 1]; /* the request's, in the nodes' logs; may be empty */
+    bool urgent;                    /* commands: not refused for want of room on disks */
 
     /* Filled by the loop before it says done. */
     enum ticket_result result;
@@ -60,6 +64,8 @@ bool frame_next(struct cursor *c, struct slice *frame);
 
 /* A new ticket with the worker's reference. Any thread. */
 struct ticket *ticket_new(enum ticket_kind kind);
+/* An id (statemachine/command.h), or nothing: it is printed as it is. */
+void ticket_name(struct ticket *t, const char *name);
 void ticket_release(struct ticket *t);
 
 struct gate;

@@ -182,6 +182,7 @@ static int open_replica(struct node *n, struct fault *fault)
         .group_window = GROUP_WINDOW,
         .forward_max = n->config.queue_tickets,
         .forward_bytes_max = n->config.queue_bytes,
+        .slow_ms = n->config.slow_request_ms,
         .state_may_lead = install_state_may_lead(n),
         .more_status = node_more_status,
         .context = n,
