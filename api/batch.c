@@ -164,6 +164,7 @@ int handle_batch(struct exchange *x)
     }
     sent = calloc(json_array_size(items) + 1, sizeof *sent);
     t = ticket_new(TICKET_COMMANDS);
+    ticket_name(t, x->request_id);
     if (sent == NULL) {
         problem_set(&x->problem, PROBLEM_OVERLOADED, "%s", "");
         goto out;

@@ -23,6 +23,8 @@ void render_decided(struct writer *w, const struct record *r);
 /* All that an auditor needs to rebuild the canonical bytes of statemachine/record.h. */
 void render_entry(struct writer *w, const struct record *r);
 
+void render_put_hash(struct writer *w, const char *key, const uint8_t hash[HASH_BYTES]);
+
 void render_put_time(struct writer *w, const char *key, uint64_t unix_ms);
 
 void render_session(struct writer *w, const struct session_info *s);

@@ -67,6 +67,7 @@ const struct route routes[] = {
     {"DELETE", "/v1/cluster/members/{id}", OPERATOR, BODY_NONE, handle_member_remove},
     {"POST", "/v1/cluster/transfer", OPERATOR, BODY_OPTIONAL, handle_transfer},
 
+    {"GET", "/v1/audit", OPERATOR | AUDITOR, BODY_NONE, handle_audit},
     {"GET", "/v1/backup", OPERATOR, BODY_NONE, handle_backup},
     {"POST", "/v1/verify", OPERATOR | AUDITOR, BODY_OPTIONAL, handle_verify},
 
@@ -238,9 +239,9 @@ static void note_operation(const struct exchange *x, const struct route *r, bool
     }
     find_subject(x, subject);
     report(x->api->reporter, LEVEL_INFO, "api", "an operator's call",
-           "call=\"%s %s\"%s%s by=%s from=%s outcome=%s", r->method, r->path,
-           subject[0] == '\0' ? "" : " of=", subject, x->who.name, x->remote,
-           done ? "done" : x->problem.code);
+           "call=\"%s %s\"%s%s by=%s key=%s from=%s request=%s outcome=%s", r->method, r->path,
+           subject[0] == '\0' ? "" : " of=", subject, x->who.name, x->who.key, x->remote,
+           x->request_id, done ? "done" : x->problem.code);
 }
 
 void routes_answer(struct exchange *x)

@@ -100,6 +100,14 @@ int audit_actions(const struct state *s, uint64_t woven, struct fault *fault)
     number = 0;
     scan_open(&scan, &s->layers, TABLE_ORIGIN);
     while ((rc = scan_next(&scan, &key, &value, fault)) == 1) {
+        struct cursor in = cursor_of(value.base, value.len);
+        uint64_t of = cursor_u64(&in);
+
+        if (in.failed || of == 0 || of > s->actions.number) {
+            rc = fault_set(fault, "audit: an origin belongs to action %llu, which is not there",
+                           (unsigned long long)of);
+            break;
+        }
         number++;
     }
     scan_close(&scan);
