@@ -303,6 +303,7 @@ static void forge(struct fixture *f, struct action *a)
     s->actions.number = a->number - 1;
     memcpy(s->actions.hash, before.hash, HASH_BYTES);
     s->seq = a->seq;
+    memcpy(s->hash, a->head, HASH_BYTES);
     state_append_action(s, a, a->number);
     s->actions.number = newest_number;
 }
@@ -315,6 +316,7 @@ static void test_what_was_changed_is_found(void **state)
     struct state *s = &f->machine->state;
     struct action a;
     uint64_t seq;
+    uint8_t hash[HASH_BYTES];
 
     apply(f, asked("one", 1));
     apply(f, money(COMMAND_BET, "demo", "b1", "alice", "EUR", 1));
@@ -327,14 +329,18 @@ static void test_what_was_changed_is_found(void **state)
 
     /* Somebody who makes all hashes of the actions anew, but can't change the ledger's records. */
     seq = machine_sequence(f->machine);
+    memcpy(hash, s->hash, HASH_BYTES);
     for (uint64_t number = 1; number <= 2; number++) {
         assert_int_equal(state_action(s, number, &a, &f->fault), 0);
         a.by.principal = slice_of("somebody");
         forge(f, &a);
     }
     s->seq = seq;
+    memcpy(s->hash, hash, HASH_BYTES);
     assert_int_equal(machine_audit(f->machine, &f->fault), -1);
-    assert_non_null(strstr(f->fault.text, "does not hold it"));
+    if (strstr(f->fault.text, "does not hold it") == NULL) {
+        fail_msg("%s", f->fault.text);
+    }
 }
 
 static void test_pages(void **state)
