@@ -42,26 +42,6 @@ int audit_record(struct exchange *x, const char *call, struct slice subject, str
     return 0;
 }
 
-static void write_action(struct writer *w, const struct action *a)
-{
-    writer_put_u64(w, "number", a->number);
-    render_put_time(w, "at", a->at_ms);
-    writer_put_text(w, "call", a->call);
-    writer_put_given(w, "subject", a->subject);
-    writer_put_given(w, "detail", a->detail);
-    writer_put_string(w, "outcome", action_outcome(a));
-    writer_put_text(w, "principal", a->by.principal);
-    writer_put_string(w, "role", role_name(a->by.role));
-    writer_put_text(w, "key", a->by.key);
-    writer_put_text(w, "from", a->by.address);
-    writer_put_u64(w, "node", a->by.node);
-    writer_put_text(w, "request", a->by.request);
-    writer_put_u64(w, "seq", a->seq);
-    render_put_hash(w, "ledger_hash", a->head);
-    render_put_hash(w, "prev_hash", a->prev_hash);
-    render_put_hash(w, "hash", a->hash);
-}
-
 static int write_page(struct exchange *x, struct answer *a)
 {
     struct action action;
@@ -73,7 +53,7 @@ static int write_page(struct exchange *x, struct answer *a)
     writer_open_list(&x->w);
     while ((more = answer_next_action(a, &action, &fault)) == 1) {
         writer_open_map(&x->w);
-        write_action(&x->w, &action);
+        render_action(&x->w, &action);
         writer_close_map(&x->w);
     }
     writer_close_list(&x->w);

@@ -145,6 +145,26 @@ void render_entry(struct writer *w, const struct record *r)
     writer_close_list(w);
 }
 
+void render_action(struct writer *w, const struct action *a)
+{
+    writer_put_u64(w, "number", a->number);
+    render_put_time(w, "at", a->at_ms);
+    writer_put_text(w, "call", a->call);
+    writer_put_given(w, "subject", a->subject);
+    writer_put_given(w, "detail", a->detail);
+    writer_put_string(w, "outcome", action_outcome(a));
+    writer_put_text(w, "principal", a->by.principal);
+    writer_put_string(w, "role", role_name(a->by.role));
+    writer_put_text(w, "key", a->by.key);
+    writer_put_text(w, "from", a->by.address);
+    writer_put_u64(w, "node", a->by.node);
+    writer_put_text(w, "request", a->by.request);
+    writer_put_u64(w, "seq", a->seq);
+    render_put_hash(w, "ledger_hash", a->head);
+    render_put_hash(w, "prev_hash", a->prev_hash);
+    render_put_hash(w, "hash", a->hash);
+}
+
 void render_balance(struct writer *w, const struct balance *b)
 {
     writer_put_text(w, "currency", b->currency);
