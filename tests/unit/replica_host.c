@@ -165,6 +165,19 @@ static void must(int rv, const struct fault *fault)
     }
 }
 
+static void take_line(struct reporter *reporter, enum level level, const char *room,
+                      const char *message, const char *fields)
+{
+    struct host *h = (struct host *)((char *)reporter - offsetof(struct host, reporter));
+
+    (void)level;
+    (void)room;
+    if (strstr(message, "forwarded request") != NULL) {
+        snprintf(h->line, sizeof h->line, "%s: %s", message, fields);
+        h->lines++;
+    }
+}
+
 void host_start(struct host *h, unsigned seed)
 {
     struct gate_options gate_options = {
@@ -182,7 +195,8 @@ void host_start(struct host *h, unsigned seed)
                    .inflight = 32,
                    .trailing = 10,
                    .cache_bytes = 1 << 20,
-                   .seed = seed},
+                   .seed = seed,
+                   .reporter = &h->reporter},
         .fsm = {h, applied_index, valid, apply, end_entry, ready, query, head, check_head, zero,
                 zero, zero},
         .clock = {h, now_ms, now_us, wall_ms},
@@ -191,9 +205,11 @@ void host_start(struct host *h, unsigned seed)
         .forward_max = 10,
         .forward_bytes_max = 10000,
         .state_may_lead = h->state_may_lead,
+        .slow_ms = 500,
     };
     struct fault fault;
 
+    h->reporter = (struct reporter){take_line, LEVEL_INFO};
     h->gate = gate_new(&gate_options);
     o.gate = h->gate;
     must(log_open(&h->log, &h->files, &identity, &host_log_options, NULL, &fault), &fault);

@@ -36,6 +36,9 @@ struct host {
     uint64_t applied, count;
     bool state_may_lead; /* the state came by a copy that is ahead of the log */
     unsigned fetches;    /* states that were to be fetched */
+    struct reporter reporter;
+    char line[300]; /* the last one about forwarded work */
+    unsigned lines;
 };
 
 extern const struct log_options host_log_options;
