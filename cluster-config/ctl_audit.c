@@ -213,6 +213,12 @@ static int verify(struct ctl *ctl)
     if (rc == CTL_OK) {
         rc = show_verified(ctl, &walk);
     } else if (fault.text[0] != '\0') {
+        if (ctl->options.json) {
+            json_t *no = json_pack("{s:b,s:s}", "verified", 0, "breaks", fault.text);
+
+            ctl_show_json(no);
+            json_decref(no);
+        }
         ctl_fail(rc, "the audit breaks: %s", fault.text);
     }
     bytes_release(&walk.scratch);
