@@ -12,6 +12,7 @@
 #include "api/credential.h"
 #include "api/forwarded.h"
 #include "api/metrics.h"
+#include "api/pace.h"
 #include "api/passwords.h"
 #include "api/streams.h"
 #include "api/vault.h"
@@ -26,6 +27,7 @@ struct api {
     struct credentials *credentials;
     struct metrics *metrics;
     struct limiter *limiter;
+    struct pace *pace; /* of answers with 503 */
     struct streams *streams;
     struct passwords *passwords;
     struct origins *origins;

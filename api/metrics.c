@@ -268,6 +268,11 @@ static void write_work(const struct cluster_status *s, struct bytes *out)
                 s->disk_reserve_bytes);
     metrics_one(out, "florin_queue_tickets", "gauge", "Tickets waiting or under way.",
                 s->queue_tickets);
+    metrics_one(out, "florin_queue_limit", "gauge",
+                "Tickets that may be; it falls when they take longer than queue_target.",
+                s->queue_limit);
+    metrics_one(out, "florin_queue_refused_total", "counter", "Calls refused for that.",
+                s->queue_refused);
     metrics_one(out, "florin_queue_bytes", "gauge", "Their bytes.", s->queue_bytes);
     metrics_one(out, "florin_changes_bytes", "gauge",
                 "Changes in memory since the last checkpoint.", s->changes_bytes);

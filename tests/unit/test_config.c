@@ -80,7 +80,7 @@ static void every_key_is_read(void **state)
                                 "election_timeout=2s\nheartbeat\t=\t50ms\nraft_trailing = 7\n"
                                 "request_timeout = 1s\nhttp_threads = 3 # few\n"
                                 "http_keep_alive_timeout = 1min\nhttp_request_timeout = 200ms\n"
-                                "queue_tickets = 9\nqueue_bytes = 3MiB\ngroup_bytes = 1MiB\n"
+                                "queue_tickets = 9\nqueue_bytes = 3MiB\nqueue_target = 7ms\ngroup_bytes = 1MiB\n"
                                 "segment_bytes = 2MiB\ncheckpoint_bytes = 65536B\n"
                                 "checkpoint_bytes_hard = 1GiB\ncheckpoint_interval = 100ms\n"
                                 "store_map_bytes = 16MiB\ncache_bytes = 1MiB\n"
@@ -100,6 +100,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.http_request_timeout_ms, 200);
     assert_int_equal(c.queue_tickets, 9);
     assert_int_equal(c.queue_bytes, 3 << 20);
+    assert_int_equal(c.queue_target_ms, 7);
     assert_int_equal(c.group_bytes, 1 << 20);
     assert_int_equal(c.segment_bytes, 2 << 20);
     assert_int_equal(c.checkpoint_bytes, 65536);
@@ -366,7 +367,7 @@ static void samples_show_the_defaults(void **state)
         len += (size_t)snprintf(text + len, sizeof text - len, "%s", line + (is_default ? 2 : 0));
     }
     fclose(f);
-    assert_int_equal(uncommented, 24);
+    assert_int_equal(uncommented, 25);
     if (config_parse((struct slice){text, len}, "sample", "x", &shown, &fault) != 0) {
         fail_msg("%s", fault.text);
     }
