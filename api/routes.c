@@ -213,8 +213,7 @@ static int read_body(struct exchange *x, const struct route *r)
     if (encoding != NULL && strcasecmp(encoding, "identity") != 0) {
         return problem_set(&x->problem, PROBLEM_MEDIA_TYPE, "A body may not be compressed.");
     }
-    x->json = body_parse(x->body, form, &x->problem);
-    return x->json == NULL ? -1 : 0;
+    return exchange_parse(x, form);
 }
 
 /* What is created is named in the body, all else in the path. */

@@ -13,8 +13,9 @@
 
 enum {
     HEADER_MAX = 16384,
-    THREADS_DEFAULT = 256,
+    THREADS_DEFAULT = 512,
     ACCEPT_QUEUE = 1024,
+    LARGE_BODIES = 4, /* taken apart at once: some 20 MiB each, 100 MiB where somebody means harm */
     STOP_WAIT_S = TIMEOUT_MAX_MS / 1000 + 5, /* longer than any call may take */
 };
 
@@ -22,6 +23,7 @@ struct api_server {
     struct api api;
     struct origins origins;
     struct pace pace;
+    struct turns bodies;
     uint8_t box_key[BOX_KEY_BYTES];
     struct connection_limits limits;
     struct seats *seats;
@@ -231,6 +233,7 @@ static void release(struct api_server *s)
     limiter_free(s->api.limiter);
     streams_free(s->api.streams);
     passwords_free(s->api.passwords);
+    turns_release(&s->bodies);
     sodium_memzero(s->box_key, sizeof s->box_key);
     free(s);
 }
@@ -248,6 +251,7 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
     unsigned streams = options->max_streams == 0 ? (threads + 3) / 4 : options->max_streams;
 
     origins_init(&s->origins);
+    turns_init(&s->bodies, LARGE_BODIES);
     if (options->box_key != NULL) {
         memcpy(s->box_key, options->box_key, sizeof s->box_key);
     }
@@ -257,6 +261,7 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
         .metrics = metrics_new(routes_count),
         .limiter = limiter,
         .pace = &s->pace,
+        .bodies = &s->bodies,
         .streams = streams_new(streams),
         .passwords = passwords_new(),
         .origins = &s->origins,

@@ -68,7 +68,7 @@ static const struct key keys[] = {
     {"http_request_timeout", KIND_DURATION, AT(http_request_timeout_ms), 100, 600000, "10s"},
     {"queue_tickets", KIND_NUMBER_32, AT(queue_tickets), 1, 1000000, "8192"},
     {"queue_bytes", KIND_SIZE, AT(queue_bytes), 2 * MIB, 4 * GIB, "64MiB"},
-    {"queue_target", KIND_DURATION, AT(queue_target_ms), 1, 30000, "50ms"},
+    {"queue_target", KIND_DURATION, AT(queue_target_ms), 1, 30000, "25ms"},
     {"group_bytes", KIND_SIZE, AT(group_bytes), 8 * KIB, MIB, "256KiB"},
     {"segment_bytes", KIND_SIZE, AT(segment_bytes), 64 * KIB, 4 * GIB, "64MiB"},
     {"checkpoint_bytes", KIND_SIZE, AT(checkpoint_bytes), 64 * KIB, 64 * GIB, "128MiB"},

@@ -61,7 +61,7 @@ static void defaults_and_paths(void **state)
     assert_int_equal(c.heartbeat_ms, 100);
     assert_int_equal(c.raft_trailing, 100000);
     assert_int_equal(c.request_timeout_ms, 5000);
-    assert_int_equal(c.http_threads, 256);
+    assert_int_equal(c.http_threads, 512);
     assert_int_equal(c.group_bytes, 256 << 10);
     assert_int_equal(c.segment_bytes, 64 << 20);
     assert_int_equal(c.log_level, LEVEL_INFO);
