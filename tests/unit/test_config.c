@@ -76,19 +76,20 @@ static void every_key_is_read(void **state)
     struct fault fault;
 
     (void)state;
-    assert_int_equal(parse(GOOD "operator_key_file = op\nsecret_box_file = box\n"
-                                "election_timeout=2s\nheartbeat\t=\t50ms\nraft_trailing = 7\n"
-                                "request_timeout = 1s\nhttp_threads = 3 # few\n"
-                                "http_keep_alive_timeout = 1min\nhttp_request_timeout = 200ms\n"
-                                "queue_tickets = 9\nqueue_bytes = 3MiB\nqueue_target = 7ms\ngroup_bytes = 1MiB\n"
-                                "segment_bytes = 2MiB\ncheckpoint_bytes = 65536B\n"
-                                "checkpoint_bytes_hard = 1GiB\ncheckpoint_interval = 100ms\n"
-                                "store_map_bytes = 16MiB\ncache_bytes = 1MiB\n"
-                                "http_plain = yes\nslow_request = 2s\n"
-                                "http_trusted_proxies = 127.0.0.1 \t ::1 10.0.0.9 # two\n"
-                                "log_level = error",
-                           &c, &fault),
-                     0);
+    assert_int_equal(
+        parse(GOOD "operator_key_file = op\nsecret_box_file = box\n"
+                   "election_timeout=2s\nheartbeat\t=\t50ms\nraft_trailing = 7\n"
+                   "request_timeout = 1s\nhttp_threads = 3 # few\n"
+                   "http_keep_alive_timeout = 1min\nhttp_request_timeout = 200ms\n"
+                   "queue_tickets = 9\nqueue_bytes = 3MiB\nqueue_target = 7ms\ngroup_bytes = 1MiB\n"
+                   "segment_bytes = 2MiB\ncheckpoint_bytes = 65536B\n"
+                   "checkpoint_bytes_hard = 1GiB\ncheckpoint_interval = 100ms\n"
+                   "store_map_bytes = 16MiB\ncache_bytes = 1MiB\n"
+                   "http_plain = yes\nslow_request = 2s\n"
+                   "http_trusted_proxies = 127.0.0.1 \t ::1 10.0.0.9 # two\n"
+                   "log_level = error",
+              &c, &fault),
+        0);
     assert_string_equal(c.operator_key_file, "/etc/florin/op");
     assert_string_equal(c.secret_box_file, "/etc/florin/box");
     assert_int_equal(c.election_timeout_ms, 2000);
