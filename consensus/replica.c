@@ -559,7 +559,7 @@ void replica_status(struct replica *r, struct cluster_status *status)
     status->queue_tickets = load.tickets;
     status->queue_bytes = load.bytes;
     status->queue_limit = load.limit;
-    status->queue_refused = load.refused;
+    status->overloaded += load.refused;
     if (r->options.more_status != NULL) {
         r->options.more_status(r->options.context, status);
     }

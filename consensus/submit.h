@@ -153,7 +153,6 @@ struct cluster_status {
     struct status_histogram sync_latency;   /* one write and sync of the log */
     uint64_t queue_tickets, queue_bytes;    /* waiting in the gate now */
     uint64_t queue_limit;                   /* tickets that may: it falls when they take long */
-    uint64_t queue_refused;                 /* since the start */
 
     /* Disk. `short_of_room`: this node's; `no_room`: it leads, and refuses writes. */
     uint64_t disk_free_bytes, disk_reserve_bytes;

@@ -43,7 +43,7 @@ static void wait_refusals(struct cluster *c)
 {
     uint64_t until = test_now_us() + (uint64_t)LIMIT_S * 1000000;
 
-    while (metric(c, "florin_queue_refused_total") == 0) {
+    while (metric(c, "florin_overloaded_total") == 0) {
         if (test_now_us() > until) {
             cluster_die(c, "nobody of %d was refused", CROWD);
         }
