@@ -7,6 +7,7 @@
 #ifndef FLORIN_BENCH_LOAD_H
 #define FLORIN_BENCH_LOAD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,7 +39,8 @@ struct load {
     unsigned patience_ms;
     bool impolite; /* asks again at once after a 503, not after its Retry-After */
     unsigned seconds;
-    unsigned players; /* p0 to p(n-1) */
+    const atomic_bool *stop; /* ends it before, once it is true; or NULL */
+    unsigned players;        /* p0 to p(n-1) */
 };
 
 struct latencies {
@@ -65,5 +67,7 @@ int load_run(const struct load *load, struct load_result *result);
 
 /* The latency that `part` (0 to 1) of them had at most, to the bucket's upper end. */
 uint64_t latencies_at(const struct latencies *l, double part);
+/* How many were above `us`, to the bucket's upper end. */
+uint64_t latencies_above(const struct latencies *l, uint64_t us);
 
 #endif
