@@ -19,8 +19,8 @@ int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q, c
               unsigned timeout_ms, struct ticket **held, struct answer *answer,
               struct problem *problem);
 
-/* Random numbers that are not zero, for struct command's origin: a keyed hash of a count, so that a
- * bet costs no system call for its own. Any thread. */
+/* Random numbers that are not zero, for struct command's origin and for requests' ids: a keyed hash
+ * of a count, so that a bet costs no system call for its own. Any thread. */
 struct origins {
     uint8_t key[16];
     atomic_uint_fast64_t made;

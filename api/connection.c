@@ -236,7 +236,7 @@ static void send_answer(struct mg_connection *conn, struct exchange *x, struct w
 {
     const struct sink sink = {write_piece, conn};
 
-    keep_alive = keep_alive && x->stream == NULL;
+    keep_alive = keep_alive && x->stream == NULL && !seats_gives_way(w->seats, w->seat);
     bytes_clear(&w->wire);
     exchange_render(x, keep_alive, &w->wire);
     if (!keep_alive) {
@@ -305,6 +305,7 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     }
     ended = now_us();
     take_turn(w, TURN_REQUEST, ended);
+    w->rest_us = x.status == 503 ? pace_refusal_us(api->pace, ended) : 0;
     metrics_count(api->metrics, x.route, x.status, ended - began);
     request_log(&x, ended - began);
     status = x.status;

@@ -171,6 +171,17 @@ static int read_timeout(struct exchange *x)
     return 0;
 }
 
+/* Before anything is worked out: a refusal has to be cheap. Questions, and what operators do, come
+ * as far as the gate: questions of this node's own state need no room there, and operators mend. */
+static int check_room(struct exchange *x, const struct route *r)
+{
+    if (strcmp(r->method, "GET") == 0 || (r->roles & OPERATOR) != 0 ||
+        !gate_refuses(x->api->gate)) {
+        return 0;
+    }
+    return problem_set(&x->problem, PROBLEM_OVERLOADED, "%s", "");
+}
+
 static int check_credentials(struct exchange *x, const struct route *r)
 {
     if (r->roles == ANYBODY) {
@@ -203,8 +214,7 @@ static int read_body(struct exchange *x, const struct route *r)
     if (encoding != NULL && strcasecmp(encoding, "identity") != 0) {
         return problem_set(&x->problem, PROBLEM_MEDIA_TYPE, "A body may not be compressed.");
     }
-    x->json = body_parse(x->body, form, &x->problem);
-    return x->json == NULL ? -1 : 0;
+    return exchange_parse(x, form);
 }
 
 /* What is created is named in the body, all else in the path. */
@@ -255,8 +265,8 @@ void routes_answer(struct exchange *x)
         return;
     }
     r = &routes[x->route];
-    done = read_timeout(x) == 0 && check_credentials(x, r) == 0 && read_body(x, r) == 0 &&
-           r->handle(x) == 0;
+    done = read_timeout(x) == 0 && check_room(x, r) == 0 && check_credentials(x, r) == 0 &&
+           read_body(x, r) == 0 && r->handle(x) == 0;
     note_operation(x, r, done);
     if (!done) {
         exchange_fail(x);

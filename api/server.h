@@ -15,7 +15,7 @@
 
 struct api_server_options {
     const char *listen;             /* "127.0.0.1:8080", "[::1]:8080"; port 0: any free one */
-    unsigned num_threads;           /* 0: 256 */
+    unsigned num_threads;           /* 0: 512 */
     unsigned request_timeout_ms;    /* to send a whole request, to take an answer. 0: 10,000 */
     unsigned keep_alive_timeout_ms; /* how long an idle connection stays. 0: 60,000 */
     unsigned deadline_ms;           /* how long a call may wait for the ledger. 0: 5,000 */

@@ -556,6 +556,7 @@ const struct driver *replica_driver(const struct replica *r)
 void replica_status(struct replica *r, struct cluster_status *status)
 {
     const struct fsm *fsm = &r->options.fsm;
+    struct gate_load load;
 
     *status = r->counters;
     driver_status(r->driver, status);
@@ -564,7 +565,11 @@ void replica_status(struct replica *r, struct cluster_status *status)
     status->no_room = r->no_room;
     status->applied_seq = fsm->sequence(fsm->impl);
     status->clock_ms = fsm->clock_ms(fsm->impl);
-    gate_queued(r->options.gate, &status->queue_tickets, &status->queue_bytes);
+    gate_load(r->options.gate, &load);
+    status->queue_tickets = load.tickets;
+    status->queue_bytes = load.bytes;
+    status->queue_limit = load.limit;
+    status->overloaded += load.refused;
     if (r->options.more_status != NULL) {
         r->options.more_status(r->options.context, status);
     }

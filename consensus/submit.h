@@ -77,6 +77,10 @@ struct gate;
  */
 enum ticket_result gate_submit(struct gate *g, struct ticket *t, unsigned timeout_ms);
 
+/* True when a ticket with commands or a question would be refused now, as RESULT_OVERLOADED: asked
+ * before work is put into one. Counts it as refused. Any thread, no waiting. */
+bool gate_refuses(struct gate *g);
+
 /* What every answer's headers need; any thread, no waiting. */
 struct gate_view {
     uint64_t node_id;
@@ -154,6 +158,7 @@ struct cluster_status {
     struct status_histogram commit_latency; /* proposed to applied, on the leader */
     struct status_histogram sync_latency;   /* one write and sync of the log */
     uint64_t queue_tickets, queue_bytes;    /* waiting in the gate now */
+    uint64_t queue_limit;                   /* tickets that may: it falls when they take long */
 
     /* Disk. `short_of_room`: this node's; `no_room`: it leads, and refuses writes. */
     uint64_t disk_free_bytes, disk_reserve_bytes;

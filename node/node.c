@@ -240,6 +240,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
         .node_id = config->node_id,
         .max_tickets = config->queue_tickets,
         .max_bytes = config->queue_bytes,
+        .target_ms = config->queue_target_ms,
         .wake = node_wake,
         .now_ms = node_now_ms,
         .context = n,
