@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "statemachine/huge.h"
+
 enum {
-    BLOCK_BYTES = 1 << 20,
+    BLOCK_BYTES_FIRST = 1 << 16,
+    BLOCK_BYTES_MOST = 8 << 20,
     SLOTS_FIRST = 1 << 12,
     SLOT_COST = 40, /* slots of a hashed entry, two at least, and its place in a list, in bytes */
     LIST_COST = 8,  /* ... and of one that needs no slot */
@@ -56,6 +59,7 @@ static struct slot *new_slots(size_t n)
 {
     struct slot *slots = must(malloc(n * sizeof *slots));
 
+    huge_advise(slots, n * sizeof *slots);
     memset(slots, 0, n * sizeof *slots);
     return slots;
 }
@@ -116,6 +120,22 @@ void changes_clear(struct changes *s)
     s->size = 0;
 }
 
+/* A set that holds much gets large blocks, and few. */
+static struct block *new_block(const struct changes *s, size_t len)
+{
+    size_t size = BLOCK_BYTES_FIRST;
+    struct block *b;
+
+    while (size < BLOCK_BYTES_MOST && size < s->size / 4) {
+        size *= 2;
+    }
+    size = len > size ? len : size;
+    b = must(malloc(sizeof *b + size));
+    b->size = size;
+    huge_advise(b, sizeof *b + size);
+    return b;
+}
+
 /* Memory for an entry or a value, aligned to 8; lives until clear. */
 static void *take(struct changes *s, size_t len)
 {
@@ -128,10 +148,7 @@ static void *take(struct changes *s, size_t len)
         if (b != NULL && b->size >= len) {
             s->spare = b->next;
         } else {
-            size_t size = len > BLOCK_BYTES ? len : BLOCK_BYTES;
-
-            b = must(malloc(sizeof *b + size));
-            b->size = size;
+            b = new_block(s, len);
         }
         b->next = s->blocks;
         s->blocks = b;
@@ -207,6 +224,17 @@ struct change *changes_get(const struct changes *s, enum store_table table, stru
 void changes_prefetch(const struct changes *s, uint64_t hash)
 {
     __builtin_prefetch(&s->slots[hash & (s->n_slots - 1)]);
+}
+
+void changes_prefetch_entry(const struct changes *s, uint64_t hash)
+{
+    const struct slot *slot = &s->slots[hash & (s->n_slots - 1)];
+
+    /* Most keys are in their first place. An entry is two lines or three. */
+    if (slot->hash == hash && slot->change != NULL) {
+        __builtin_prefetch(slot->change);
+        __builtin_prefetch((const char *)slot->change + 64);
+    }
 }
 
 static void grow(struct changes *s)

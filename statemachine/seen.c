@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "statemachine/changes.h"
+#include "statemachine/huge.h"
 
 enum {
     WORDS_A_LINE = 8,
@@ -28,6 +29,7 @@ static void filter_make(struct seen_filter *f, size_t n_lines)
         fprintf(stderr, "level=fatal msg=\"out of memory for the filter of known ids\"\n");
         abort();
     }
+    huge_advise(f->words, n_lines * WORDS_A_LINE * sizeof *f->words);
     f->n_lines = n_lines;
     f->keys = 0;
 }
