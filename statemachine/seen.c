@@ -9,7 +9,8 @@
 enum {
     WORDS_A_LINE = 8,
     KEYS_A_LINE = 40,        /* 12.8 bits for each: about one of 200 unknown keys is looked up */
-    LINES_FIRST = 1 << 10,   /* 64 KiB */
+    LINES_FIRST = 1 << 15,   /* 2 MiB */
+    GROWTH = 4,              /* every step reads all keys again */
     LINES_MOST = 1 << 22,    /* 256 MiB: beyond, more unknown keys are looked up */
     STORE_BYTES_A_KEY = 256, /* at least, with record, balance and the trees' own needs */
 };
@@ -151,7 +152,9 @@ bool seen_is_full(const struct seen *s)
 
 void seen_grow(struct seen *s)
 {
-    begin_next(s, 2 * s->whole.n_lines);
+    size_t n_lines = GROWTH * s->whole.n_lines;
+
+    begin_next(s, n_lines < LINES_MOST ? n_lines : LINES_MOST);
 }
 
 int seen_read_on(struct seen *s, const struct store *store, const uint8_t *hash_key, size_t most,
