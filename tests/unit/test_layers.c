@@ -99,6 +99,47 @@ static void test_generations(void **state)
     assert_true(slice_is(value, "new"));
 }
 
+/* A look-up by name remembers what it found below the active set. What a key of somebody's own puts
+ * later is seen all the same, and so is what a checkpoint moves or replaces. */
+static void test_name_and_key(void **state)
+{
+    struct fixture *f = *state;
+    struct layers *l = &f->machine->state.layers;
+    struct layers_key key;
+    struct slice value;
+    struct fault fault;
+    unsigned i;
+
+    put(l, 2, "old");
+    for (i = 0; i < 2; i++) { /* in the set that was written, then in the store */
+        apply(f, money(COMMAND_BET, "demo", i == 0 ? "b1" : "b2", "alice", "EUR", 1));
+        assert_int_equal(fixture_checkpoint(f), 0);
+    }
+    holds(l, 2, "old");
+    holds(l, 2, "old");
+    layers_key(l, TABLE_ROUND, key_of(2, key.text).len, &key);
+    assert_int_equal(layers_get_at(l, &key, &value, &fault), 1);
+    assert_true(slice_is(value, "old"));
+    layers_put_at(l, &key, slice_of("new"));
+    holds(l, 2, "new");
+    put(l, 2, "newer, and longer than before");
+    assert_int_equal(layers_get_at(l, &key, &value, &fault), 1);
+    assert_true(slice_is(value, "newer, and longer than before"));
+    apply(f, money(COMMAND_BET, "demo", "b3", "alice", "EUR", 1));
+    assert_true(machine_checkpoint_begin(f->machine));
+    holds(l, 2, "newer, and longer than before"); /* remembered of the frozen set */
+    put(l, 2, "newest");
+    assert_int_equal(machine_checkpoint_write(f->machine, &fault), 0);
+    assert_int_equal(layers_thaw(l, &fault), 0);
+    holds(l, 2, "newest");
+    layers_draft(l);
+    layers_key(l, TABLE_ROUND, key_of(2, key.text).len, &key);
+    layers_put_at(l, &key, slice_of("draft"));
+    holds(l, 2, "draft");
+    layers_drop(l);
+    holds(l, 2, "newest");
+}
+
 /* Walks a part and holds it against what it must be: every third of `step` from `first` on. */
 static void walks(struct layers *l, const char *prefix, struct slice after, size_t most,
                   unsigned first, unsigned last)
@@ -229,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_draft, setup, teardown),
         cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_name_and_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lowest, setup, teardown),
     };
