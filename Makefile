@@ -96,7 +96,7 @@ MODEL           := $(BUILD)/tests/model/model
 .PHONY: all help deps test-deps up down status clean check tests tidy unit scenarios model sim \
         sim-guards sim-mutants install deb deb-test alerts-test haproxy-test asan tsan \
         cluster-test docs-test security-test failpoints \
-        fuzz fuzz-programs fuzz-regress bench bench-state bench-peers count count-renew chroot-test \
+        fuzz fuzz-programs fuzz-regress bench bench-state bench-size bench-peers count count-renew chroot-test \
         jepsen jepsen-short
 .SECONDARY:
 
@@ -373,11 +373,14 @@ fuzz-regress: $(FUZZ_TARGETS:=.replay) ## run the kept corpora through the fuzz 
 bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three nodes of its own
 	@set -e; for b in $(sort $(filter-out %/bench_etcd,$(BENCHES))); do \
 	    echo "== $${b##*/}"; \
-	    case $$b in *bench_http*) $$b $(BUILD)/florind $(if $(TLS),5 1000 "" tls);; *bench_elections*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *) $$b;; esac; \
+	    case $$b in *bench_http*) $$b $(BUILD)/florind $(if $(TLS),5 1000 "" tls);; *bench_elections*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *bench_size*) $$b $(BUILD)/florind 10000 100000 5;; *) $$b;; esac; \
 	done
 
 bench-state: $(BINARIES) $(BUILD)/tests/bench/bench_state ## a large ledger: disk, memory, start, stalls: N=players T=transactions
 	@$(BUILD)/tests/bench/bench_state $(BUILD)/florind $(or $(N),1000000) $(or $(T),10000000)
+
+bench-size: $(BINARIES) $(BUILD)/tests/bench/bench_size ## what a bet costs on a large ledger and on an empty one: N=players T=transactions
+	@$(BUILD)/tests/bench/bench_size $(BUILD)/florind $(or $(N),1000000) $(or $(T),20000000)
 
 # SECONDS=n for each load
 bench-peers: $(BINARIES) $(BENCHES) ## Florin beside PostgreSQL and etcd, which it installs (as root)

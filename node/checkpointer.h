@@ -28,4 +28,10 @@ void checkpointer_wait(struct checkpointer *c);
 
 bool checkpointer_busy(struct checkpointer *c);
 
+/* How long until this node's next checkpoint that is due by time: about interval_ms, half of it at
+ * least. Each node has a place of its own in the interval, by the clock that all share, so that
+ * not all disks of a cluster are busy with checkpoints at the same moment: a majority can always
+ * sync its log undisturbed. Any thread. */
+uint64_t checkpointer_wait_ms(uint64_t node_id, uint64_t interval_ms, uint64_t wall_clock_ms);
+
 #endif

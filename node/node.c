@@ -38,11 +38,11 @@ static uint64_t clock_now_us(void *impl)
     return uv_hrtime() / 1000;
 }
 
-static uint64_t clock_wall_ms(void *impl)
+uint64_t node_wall_ms(void *node)
 {
     struct timespec now;
 
-    (void)impl;
+    (void)node;
     clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
@@ -110,7 +110,7 @@ static int open_machine(struct node *n, struct fault *fault)
     }
     n->checkpointer = checkpointer_new(node_wake, n);
     vault_open(n->vault, n->machine);
-    n->checkpoint_at_ms = node_now_ms(n);
+    node_schedule_checkpoint(n);
     return 0;
 }
 
@@ -176,7 +176,7 @@ static int open_replica(struct node *n, struct fault *fault)
                 .trailing = (unsigned)n->config.raft_trailing,
                 .cache_bytes = n->config.cache_bytes,
             },
-        .clock = {n, clock_now_ms, clock_now_us, clock_wall_ms},
+        .clock = {n, clock_now_ms, clock_now_us, node_wall_ms},
         .gate = n->gate,
         .group_bytes = n->config.group_bytes,
         .group_window = GROUP_WINDOW,

@@ -95,11 +95,17 @@ void node_more_status(void *node, struct cluster_status *status)
 
 /* ---- checkpoints ---- */
 
+void node_schedule_checkpoint(struct node *n)
+{
+    n->checkpoint_due_ms =
+        node_now_ms(n) +
+        checkpointer_wait_ms(n->config.node_id, n->config.checkpoint_interval_ms, node_wall_ms(n));
+}
+
 static void begin_checkpoint(struct node *n)
 {
-    uint64_t now = node_now_ms(n);
     bool asked = vault_wants_checkpoint(n->vault);
-    bool due = asked || now - n->checkpoint_at_ms >= n->config.checkpoint_interval_ms;
+    bool due = asked || node_now_ms(n) >= n->checkpoint_due_ms;
 
     if (n->install_ready || checkpointer_busy(n->checkpointer) || !room_for_checkpoint(n) ||
         (!due && !machine_checkpoint_wanted(n->machine))) {
@@ -111,7 +117,7 @@ static void begin_checkpoint(struct node *n)
     }
     vault_checkpoint_begun(n->vault, false);
     machine_head(n->machine, n->checkpoint_head);
-    n->checkpoint_at_ms = now;
+    node_schedule_checkpoint(n);
     FAILPOINT("checkpoint: frozen");
     checkpointer_start(n->checkpointer, n->machine);
 }
@@ -180,11 +186,10 @@ static void set_timer(struct node *n)
 {
     uint64_t now = node_now_ms(n);
     uint64_t at = replica_deadline_ms(n->replica);
-    uint64_t checkpoint_at = n->checkpoint_at_ms + n->config.checkpoint_interval_ms;
 
-    if (checkpoint_at < at && machine_checkpoint_possible(n->machine) && !n->install_ready &&
+    if (n->checkpoint_due_ms < at && machine_checkpoint_possible(n->machine) && !n->install_ready &&
         room_for_checkpoint(n)) {
-        at = checkpoint_at;
+        at = n->checkpoint_due_ms;
     }
     at = n->room.look_at_ms < at ? n->room.look_at_ms : at;
     if (supervisor_deadline_ms(&n->supervisor) < at) {

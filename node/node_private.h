@@ -45,7 +45,7 @@ struct node {
 
     struct checkpointer *checkpointer;
     uint8_t checkpoint_head[MACHINE_CHECK_BYTES]; /* chain head when the set was frozen */
-    uint64_t checkpoint_at_ms;                    /* when the last one began */
+    uint64_t checkpoint_due_ms;
     uint64_t checkpoints, checkpoint_last_us, checkpoint_total_us;
 
     struct node_vault *vault; /* lets workers look at the machine */
@@ -64,6 +64,8 @@ struct node {
 int node_open_machine_in(struct node *n, const char *folder, struct machine **machine,
                          struct fault *fault);
 
+uint64_t node_wall_ms(void *node); /* node.c: the time of day */
+
 /* node.c: the files that the config names for TLS between nodes; false: none. */
 bool node_tls_files(const struct node *n, struct tls_files *files);
 
@@ -71,6 +73,7 @@ bool node_tls_files(const struct node *n, struct tls_files *files);
 int node_loop_start(struct node *n, struct fault *fault);
 void node_wake(void *node); /* any thread */
 uint64_t node_now_ms(void *node);
+void node_schedule_checkpoint(struct node *n); /* the next one that is due by time */
 void node_fatal(void *node, const struct fault *fault) __attribute__((noreturn));
 void node_on_frame(void *node, uint64_t peer, enum frame_kind kind, struct slice frame);
 void node_on_link(void *node, uint64_t peer, bool up);

@@ -311,14 +311,6 @@ static int lmdb_renew(void *impl, struct fault *fault)
     return rc == 0 ? 0 : store_lmdb_fault(s, "renew the read transaction", rc, fault);
 }
 
-static int lmdb_copy(void *impl, int fd, struct fault *fault)
-{
-    struct store_lmdb *s = impl;
-    int rc = mdb_env_copyfd2(s->env, fd, 0);
-
-    return rc == 0 ? 0 : store_lmdb_fault(s, "copy", rc, fault);
-}
-
 static uint64_t lmdb_bytes(void *impl)
 {
     struct store_lmdb *s = impl;
@@ -354,7 +346,7 @@ void store_lmdb_bind_reads(struct store_lmdb *s, struct store *store)
         .impl = s,
         .get = lmdb_get,
         .seek = lmdb_seek,
-        .copy = lmdb_copy,
+        .copy = store_lmdb_copy,
         .bytes = lmdb_bytes,
         .close = lmdb_close,
     };
@@ -392,7 +384,7 @@ void store_lmdb_bind(struct store_lmdb *s, struct store *store)
         .get = lmdb_get,
         .seek = lmdb_seek,
         .commit = lmdb_commit,
-        .copy = lmdb_copy,
+        .copy = store_lmdb_copy,
         .bytes = lmdb_bytes,
         .view = lmdb_view,
         .renew = lmdb_renew,

@@ -1,5 +1,5 @@
 /* The inside of the LMDB store, shared by store_lmdb.c (reads, commits),
- * store_lmdb_open.c and store_lmdb_file.c (one file, to read only). */
+ * store_lmdb_open.c, store_lmdb_copy.c and store_lmdb_file.c (one file, to read only). */
 #ifndef FLORIN_STORE_LMDB_H
 #define FLORIN_STORE_LMDB_H
 
@@ -37,6 +37,9 @@ int store_lmdb_damage(const struct store_lmdb *s, const char *what, const char *
 /* Makes the file as long as its last commit says if it is shorter, and with `cut` if it is longer,
  * too (never while anybody commits). 0, or LMDB's or the system's error. */
 int store_lmdb_fit(struct store_lmdb *s, bool cut);
+
+/* As struct store says; blocks until all is written, and is for a thread that may. */
+int store_lmdb_copy(void *impl, int fd, struct fault *fault);
 
 /* The functions of the store; or only those that read. */
 void store_lmdb_bind_reads(struct store_lmdb *s, struct store *store);

@@ -1,12 +1,11 @@
 /* A large ledger: how much disk and memory it takes, how long a node needs to be ready with it, and
  * what clients notice of checkpoints and of a state that is streamed to another node.
  *
- * The ledger is made by the state machine itself, in this process, and put under two of three nodes
- * as a snapshot; the third one has nothing, as if it had been away since the beginning.
+ * It is put under two of three nodes as a snapshot; the third one has nothing, as if it had been
+ * away since the beginning.
  *
  * usage: bench_state FLORIND [PLAYERS] [TRANSACTIONS] [BETS A SECOND] [SECONDS] */
 #include <fcntl.h>
-#include <lmdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
@@ -18,281 +17,32 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "consensus/log.h"
-#include "statemachine/command.h"
-#include "statemachine/machine.h"
+#include "tests/bench/ledger_maker.h"
+#include "tests/bench/load.h"
 #include "tests/cluster/bets.h"
 #include "tests/cluster/look.h"
-#include "tests/bench/paced.h"
 
-enum { NODES = 3, NEW = 2, GROUP = 1024, THREADS = 64, LIMIT_S = 600, MIB = 1 << 20 };
-enum { PHASE_QUIET = 0, PHASE_CHECKPOINTS = 1, PHASE_COPY = 2, PHASE_AFTER = 3 };
+enum { NODES = 3, NEW = 2, CONNECTIONS = 64, LIMIT_S = 600, MIB = 1 << 20 };
+
+/* A steady load of bets while something else happens. */
+struct phase {
+    struct load load;
+    struct load_result result;
+    uint16_t ports[NODES];
+    atomic_bool stop;
+    pthread_t thread;
+};
 
 struct bench {
     struct cluster cluster;
     struct http http;
     long players, transactions;
     int rate, seconds;
-
-    struct machine *machine; /* while the ledger is made */
-    uint64_t index;
-    unsigned in_entry;
-    struct bytes command;
-    pthread_t checkpointer;
-    bool checkpointing;
-    _Atomic bool written;
-    struct fault fault;
-
-    uint64_t state_bytes;
-    uint64_t pause_us; /* the longest that a checkpoint's begin or end kept the loop's thread */
 };
 
 static double seconds_since(uint64_t began_us)
 {
     return (double)(test_now_us() - began_us) / 1e6;
-}
-
-static void must(struct bench *b, int rc)
-{
-    if (rc != 0) {
-        cluster_die(&b->cluster, "%s", b->fault.text);
-    }
-}
-
-/* ---- making the ledger ---- */
-
-static void *write_frozen(void *argument)
-{
-    struct bench *b = argument;
-
-    must(b, machine_checkpoint_write(b->machine, &b->fault));
-    b->written = true;
-    return NULL;
-}
-
-static void note_pause(struct bench *b, uint64_t began_us)
-{
-    uint64_t took_us = test_now_us() - began_us;
-
-    b->pause_us = took_us > b->pause_us ? took_us : b->pause_us;
-}
-
-static void end_checkpoint(struct bench *b)
-{
-    uint64_t index, began;
-
-    if (b->checkpointing) {
-        pthread_join(b->checkpointer, NULL);
-        b->checkpointing = false;
-        began = test_now_us();
-        must(b, machine_checkpoint_end(b->machine, &index, &b->fault));
-        note_pause(b, began);
-    }
-}
-
-static void begin_checkpoint(struct bench *b)
-{
-    uint64_t began = test_now_us();
-
-    if (machine_checkpoint_begin(b->machine)) {
-        note_pause(b, began);
-        b->written = false;
-        b->checkpointing = pthread_create(&b->checkpointer, NULL, write_frozen, b) == 0;
-    }
-}
-
-static void end_entry(struct bench *b)
-{
-    must(b, machine_end_entry(b->machine, b->index, &b->fault));
-    b->in_entry = 0;
-    if (b->checkpointing && (b->written || !machine_ready(b->machine))) {
-        end_checkpoint(b);
-    }
-    if (!b->checkpointing && machine_checkpoint_wanted(b->machine)) {
-        begin_checkpoint(b);
-    }
-}
-
-static void apply(struct bench *b, struct command *c)
-{
-    struct timespec now;
-
-    b->index += b->in_entry == 0;
-    clock_gettime(CLOCK_REALTIME, &now);
-    c->origin = 1;
-    bytes_clear(&b->command);
-    command_encode(c, &b->command);
-    must(b, machine_apply(b->machine, b->index,
-                          (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
-                          b->command.base, b->command.len, NULL, &b->fault));
-    if (++b->in_entry == GROUP) {
-        end_entry(b);
-    }
-}
-
-static void make_key(struct bench *b, const char *credential, const char *principal, enum role role)
-{
-    const char *point = strchr(credential, '.');
-    uint8_t hash[32];
-    struct command c = {.type = COMMAND_KEY_CREATE, .role = role, .secret_hash = hash};
-
-    crypto_generichash(hash, sizeof hash, (const uint8_t *)point + 1, strlen(point + 1), NULL, 0);
-    c.name = (struct slice){credential, (size_t)(point - credential)};
-    c.principal = slice_of(principal);
-    apply(b, &c);
-}
-
-static void make_world(struct bench *b)
-{
-    struct command euro = {.type = COMMAND_CURRENCY_CREATE, .name = slice_of("EUR"), .scale = 5};
-    struct command demo = {
-        .type = COMMAND_PRINCIPAL_CREATE, .name = slice_of("demo"), .role = ROLE_PROVIDER};
-    struct command bank = {
-        .type = COMMAND_PRINCIPAL_CREATE, .name = slice_of("bank"), .role = ROLE_GATEWAY};
-
-    apply(b, &euro);
-    apply(b, &demo);
-    apply(b, &bank);
-    make_key(b, b->cluster.operator_key, "operator", ROLE_OPERATOR);
-    make_key(b, b->cluster.platform_key, "casino", ROLE_PLATFORM);
-    make_key(b, b->cluster.provider_key, "demo", ROLE_PROVIDER);
-}
-
-static void make_player(struct bench *b, long number)
-{
-    char name[32], id[32];
-    struct command player = {.type = COMMAND_PLAYER_CREATE};
-    struct command deposit = {.type = COMMAND_DEPOSIT, .amount = {1000, 0}};
-
-    snprintf(name, sizeof name, "p%ld", number);
-    snprintf(id, sizeof id, "seed-%ld", number);
-    player.player = slice_of(name);
-    apply(b, &player);
-    deposit.principal = deposit.gateway = slice_of("bank");
-    deposit.id = slice_of(id);
-    deposit.player = slice_of(name);
-    deposit.currency = slice_of("EUR");
-    apply(b, &deposit);
-}
-
-/* Bets and wins, four to one, under ids as providers send them: in no order. */
-static void make_transaction(struct bench *b, long number, unsigned *seed)
-{
-    char name[32], id[48];
-    struct command c = {.type = number % 5 == 4 ? COMMAND_WIN : COMMAND_BET, .amount = {125, 2}};
-
-    snprintf(id, sizeof id, "%016llx-%08lx",
-             (unsigned long long)number * UINT64_C(0x9e3779b97f4a7c15),
-             (unsigned long)number & 0xffffffff);
-    snprintf(name, sizeof name, "p%ld", rand_r(seed) % b->players);
-    c.principal = slice_of("demo");
-    c.id = slice_of(id);
-    c.player = slice_of(name);
-    c.currency = slice_of("EUR");
-    c.game = slice_of("book-of-tests");
-    apply(b, &c);
-}
-
-/* What the tables take of the file. The rest are free pages: a checkpoint writes each page that it
- * changes to another place, and what it leaves is used by the ones after it. */
-static uint64_t used_bytes(struct bench *b, const char *folder)
-{
-    uint64_t pages = 2, page_bytes = 0;
-    MDB_cursor *cursor;
-    MDB_val name, record;
-    MDB_dbi unnamed, table;
-    MDB_stat stat;
-    MDB_env *env;
-    MDB_txn *txn;
-
-    if (mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, TABLE_COUNT) != 0 ||
-        mdb_env_open(env, folder, MDB_RDONLY | MDB_NOLOCK, 0600) != 0 ||
-        mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0 ||
-        mdb_dbi_open(txn, NULL, 0, &unnamed) != 0 || mdb_cursor_open(txn, unnamed, &cursor) != 0) {
-        cluster_die(&b->cluster, "can't look into %s", folder);
-    }
-    while (mdb_cursor_get(cursor, &name, &record, MDB_NEXT) == 0) {
-        char text[64];
-
-        snprintf(text, sizeof text, "%.*s", (int)name.mv_size, (const char *)name.mv_data);
-        if (mdb_dbi_open(txn, text, 0, &table) == 0 && mdb_stat(txn, table, &stat) == 0) {
-            pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
-            page_bytes = stat.ms_psize;
-        }
-    }
-    mdb_txn_abort(txn);
-    mdb_env_close(env);
-    return pages * page_bytes;
-}
-
-static void make_ledger(struct bench *b, const char *folder)
-{
-    struct machine_options options = {.changes_bytes_soft = 128 * MIB,
-                                      .changes_bytes_hard = 512 * MIB};
-    uint64_t began = test_now_us();
-    struct store store;
-    uint64_t index, used;
-    unsigned seed = 1;
-    long i;
-
-    must(b, store_lmdb_open(&store, folder, (size_t)64 << 30, &b->fault));
-    must(b, machine_open(&b->machine, store, &options, &b->fault));
-    b->index = 1; /* the configuration's */
-    must(b, machine_end_entry(b->machine, b->index, &b->fault));
-    make_world(b);
-    for (i = 0; i < b->players; i++) {
-        make_player(b, i);
-    }
-    for (i = 0; i < b->transactions; i++) {
-        make_transaction(b, i, &seed);
-    }
-    if (b->in_entry > 0) {
-        end_entry(b);
-    }
-    end_checkpoint(b);
-    if (machine_checkpoint_begin(b->machine)) {
-        must(b, machine_checkpoint_write(b->machine, &b->fault));
-        must(b, machine_checkpoint_end(b->machine, &index, &b->fault));
-    }
-    b->state_bytes = machine_copy_bytes(b->machine);
-    printf("%-44s %ld players, %ld bets and wins, in %.0f s\n", "ledger made", b->players,
-           b->transactions, seconds_since(began));
-    printf("%-44s %.1f ms: begin or end of one of 128 MiB, on the loop's thread\n",
-           "longest pause for a checkpoint", (double)b->pause_us / 1000);
-    used = used_bytes(b, folder);
-    printf("%-44s %llu MiB: %.0f bytes a transaction, and %llu MiB in free pages (seq %llu)\n",
-           "on disk", (unsigned long long)b->state_bytes / MIB,
-           (double)used / (double)machine_sequence(b->machine),
-           (unsigned long long)(b->state_bytes - used) / MIB,
-           (unsigned long long)machine_sequence(b->machine));
-}
-
-/* Has a node's log, fresh from --format, begin behind the ledger. */
-static void begin_log(struct bench *b, int i)
-{
-    struct log_identity identity = {.cluster_id = "test", .node_id = (uint64_t)i + 1};
-    struct log_snapshot snapshot = {.index = b->index, .term = 1, .configuration_index = 1};
-    uint8_t head[MACHINE_CHECK_BYTES];
-    struct log_entry entry;
-    struct disk disk;
-    struct log *log;
-    char path[400];
-
-    snprintf(path, sizeof path, "%s/node%d/raft", b->cluster.folder, i + 1);
-    if (disk_posix_open(&disk, path) != 0) {
-        cluster_die(&b->cluster, "can't open %s", path);
-    }
-    bytes_init(&snapshot.configuration);
-    bytes_init(&snapshot.manifest);
-    must(b, log_open(&log, &disk, &identity, NULL, NULL, &b->fault));
-    must(b, log_read(log, 1, &entry, &snapshot.configuration, &b->fault));
-    machine_head(b->machine, head);
-    bytes_append(&snapshot.manifest, head, sizeof head);
-    must(b, log_set_snapshot(log, &snapshot, &b->fault));
-    log_close(log);
-    disk.release(disk.impl);
-    bytes_release(&snapshot.configuration);
-    bytes_release(&snapshot.manifest);
 }
 
 /* Makes the system forget what it has of a node's state in memory: a start from a cold disk. */
@@ -308,26 +58,6 @@ static void forget_state(struct bench *b, int i)
     }
     close(fd);
 }
-
-static void prepare(struct bench *b)
-{
-    char folder[400], command[1000];
-    int i;
-
-    snprintf(folder, sizeof folder, "%s/node1/state", b->cluster.folder);
-    make_ledger(b, folder);
-    for (i = 0; i < NEW; i++) {
-        begin_log(b, i);
-    }
-    machine_close(b->machine);
-    snprintf(command, sizeof command, "cp '%s/data.mdb' '%s/node2/state/data.mdb'", folder,
-             b->cluster.folder);
-    if (system(command) != 0) {
-        cluster_die(&b->cluster, "failed: %s", command);
-    }
-}
-
-/* ---- measuring ---- */
 
 static unsigned long status_kib(pid_t pid, const char *field)
 {
@@ -366,16 +96,56 @@ static void print_memory(struct bench *b)
     }
 }
 
-static void print_figures(struct paced *l, int phase, const char *name)
+static void *run_phase(void *argument)
 {
-    struct paced_figures f;
+    struct phase *p = argument;
 
-    paced_figures(l, phase, &f);
+    if (load_run(&p->load, &p->result) != 0) {
+        perror("bench_state: the load");
+        exit(1);
+    }
+    return NULL;
+}
+
+/* Bets at the first NEW nodes, due at fixed times: a stall shows in each that was due in it. */
+static struct phase *phase_start(const struct bench *b)
+{
+    struct phase *p = calloc(1, sizeof *p);
+    int i;
+
+    if (p == NULL) {
+        abort();
+    }
+    for (i = 0; i < NEW; i++) {
+        p->ports[i] = (uint16_t)b->cluster.nodes[i].http_port;
+    }
+    p->load = (struct load){.ports = p->ports,
+                            .n_ports = NEW,
+                            .key = b->cluster.provider_key,
+                            .connections = CONNECTIONS,
+                            .rate_per_s = b->rate,
+                            .seconds = 24 * 3600,
+                            .stop = &p->stop,
+                            .players = (unsigned)b->players};
+    if (pthread_create(&p->thread, NULL, run_phase, p) != 0) {
+        abort();
+    }
+    return p;
+}
+
+static void phase_end(struct phase *p, const char *name)
+{
+    const struct latencies *l = &p->result.ok;
+
+    p->stop = true;
+    pthread_join(p->thread, NULL);
     printf("%-44s p50 %.1f  p99 %.1f  p99.9 %.1f  max %.1f ms; %llu bets, %llu over 50 ms, %llu "
            "not 200\n",
-           name, (double)f.p50_us / 1000, (double)f.p99_us / 1000, (double)f.p999_us / 1000,
-           (double)f.max_us / 1000, (unsigned long long)f.count, (unsigned long long)f.late,
-           (unsigned long long)f.not_200);
+           name, (double)latencies_at(l, 0.5) / 1000, (double)latencies_at(l, 0.99) / 1000,
+           (double)latencies_at(l, 0.999) / 1000, (double)l->max_us / 1000,
+           (unsigned long long)l->n, (unsigned long long)latencies_above(l, 50000),
+           (unsigned long long)(p->result.failed + p->result.overloaded));
+    free(p);
 }
 
 /* Keeps the load on until `n` more checkpoints have begun and ended on both nodes. */
@@ -439,34 +209,27 @@ static double start_until_ready(struct bench *b, int i, bool cold)
 
 static void measure(struct bench *b)
 {
-    struct paced_options options = {.cluster = &b->cluster,
-                                    .nodes = NEW,
-                                    .threads = THREADS,
-                                    .rate = b->rate,
-                                    .players = b->players};
-    struct paced *load;
+    struct phase *phase;
     long seq;
 
     forget_state(b, 0);
     cluster_start(&b->cluster, 0);
     printf("%-44s %.2f s\n", "two nodes from a cold disk to ready", start_until_ready(b, 1, true));
-    load = paced_start(&options);
+    printf("at %d bets/s, from when each was due to its answer:\n", b->rate);
+    phase = phase_start(b);
     wait_checkpoints(b, 1);
-    paced_phase(load, PHASE_CHECKPOINTS);
+    phase_end(phase, "  two nodes, from a cold start");
+    phase = phase_start(b);
     sleep((unsigned)b->seconds);
     wait_checkpoints(b, 1);
-    paced_phase(load, PHASE_COPY);
+    phase_end(phase, "  with checkpoints");
+    phase = phase_start(b);
     bring_in(b);
-    paced_phase(load, PHASE_AFTER);
+    phase_end(phase, "  while the state is streamed");
+    phase = phase_start(b);
     sleep((unsigned)b->seconds / 4 + 1);
     print_memory(b);
-    paced_stop(load);
-    printf("at %d bets/s, from when each was due to its answer:\n", b->rate);
-    print_figures(load, PHASE_QUIET, "  two nodes, from a cold start");
-    print_figures(load, PHASE_CHECKPOINTS, "  with checkpoints");
-    print_figures(load, PHASE_COPY, "  while the state is streamed");
-    print_figures(load, PHASE_AFTER, "  three nodes");
-    paced_free(load);
+    phase_end(phase, "  three nodes");
 
     seq = look_number(&b->cluster, 0, "applied_seq");
     look_equal(&b->cluster, (1u << b->cluster.n) - 1, seq);
@@ -495,13 +258,11 @@ int main(int argc, char **argv)
     setlinebuf(stdout);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     http_init(&b.http);
-    bytes_init(&b.command);
     b.cluster.config = ""; /* everything as by default */
     cluster_make(&b.cluster, argv[1], NODES);
-    prepare(&b);
+    ledger_make(&b.cluster, NEW, b.players, b.transactions);
     measure(&b);
     cluster_destroy(&b.cluster, false);
-    bytes_release(&b.command);
     http_release(&b.http);
     return 0;
 }

@@ -92,6 +92,17 @@ uint64_t latencies_at(const struct latencies *l, double part)
     return l->max_us;
 }
 
+uint64_t latencies_above(const struct latencies *l, uint64_t us)
+{
+    uint64_t above = 0;
+    unsigned i;
+
+    for (i = bucket_of(us) + 1; i < LATENCY_BUCKETS; i++) {
+        above += l->count[i];
+    }
+    return above;
+}
+
 /* ---- connections ---- */
 
 static int open_connection(struct generator *g, struct connection *c, uint16_t port)
@@ -294,6 +305,9 @@ int load_run(const struct load *load, struct load_result *result)
     g.begin_ns = g.last_ns = now_ns();
     g.end_ns = g.begin_ns + (uint64_t)load->seconds * 1000000000;
     while (rc == 0 && now_ns() < g.end_ns) {
+        if (load->stop != NULL && *load->stop) {
+            g.end_ns = now_ns();
+        }
         serve(&g, issue(&g));
     }
     while (rc == 0 && busy_connections(&g) > 0 && now_ns() < g.end_ns + DRAIN_NS) {

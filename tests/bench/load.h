@@ -7,6 +7,7 @@
 #ifndef FLORIN_BENCH_LOAD_H
 #define FLORIN_BENCH_LOAD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,7 +35,8 @@ struct load {
     bool msgpack;      /* else JSON */
     double rate_per_s; /* requests; 0: closed loop */
     unsigned seconds;
-    unsigned players; /* p0 to p(n-1) */
+    const atomic_bool *stop; /* ends it before, once it is true; or NULL */
+    unsigned players;        /* p0 to p(n-1) */
 };
 
 struct latencies {
@@ -58,5 +60,7 @@ int load_run(const struct load *load, struct load_result *result);
 
 /* The latency that `part` (0 to 1) of them had at most, to the bucket's upper end. */
 uint64_t latencies_at(const struct latencies *l, double part);
+/* How many were above `us`, to the bucket's upper end. */
+uint64_t latencies_above(const struct latencies *l, uint64_t us);
 
 #endif

@@ -11,7 +11,7 @@ set -euo pipefail
 
 build=${1:?usage: peers.sh BUILD [SECONDS]}
 seconds=${2:-5}
-wallets=10000
+wallets=100000
 connections=(1 64)
 folder=$(mktemp -d "${TMPDIR:-/tmp}/florin-peers-XXXXXX")
 pids=()
@@ -142,7 +142,7 @@ note() { # WHO CONNECTIONS RATE P50_US P99_US
 
 run_florin() {
     local n
-    "$build/tests/bench/bench_http" "$build/florind" "$seconds" 1000 "bets, " >"$folder/florin.log" ||
+    "$build/tests/bench/bench_http" "$build/florind" "$seconds" "$wallets" "bets, " >"$folder/florin.log" ||
         die "bench_http failed"
     for n in "${connections[@]}"; do
         # shellcheck disable=SC2046

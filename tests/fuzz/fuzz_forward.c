@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (forward_result_next(&c, &r, &fault) != 1) {
                 return 0;
             }
-            must(inside(r.bytes, data, size) && r.status <= FORWARD_REFUSED);
+            must(inside(r.bytes, data, size) && r.status <= FORWARD_NO_ROOM);
         } else {
             if (forward_next(&c, &f, &fault) != 1) {
                 return 0;

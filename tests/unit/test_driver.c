@@ -166,6 +166,53 @@ static void test_an_install_fetches_first(void **state)
     rig_release(&rig);
 }
 
+/* Members 2 and 3 alone, from the leader 2 of term 1, at index 2: not committed. */
+static void receive_removal(struct rig *rig)
+{
+    struct raft_configuration members;
+    struct raft_entry change = {.term = 1, .type = RAFT_CHANGE};
+    struct raft_message m = {.type = RAFT_APPEND_ENTRIES};
+
+    raft_configuration_init(&members);
+    raft_configuration_add(&members, 2, "127.0.0.1:2", RAFT_VOTER);
+    raft_configuration_add(&members, 3, "127.0.0.1:3", RAFT_VOTER);
+    assert_int_equal(raft_configuration_encode(&members, &change.buf), 0);
+    raft_configuration_close(&members);
+    m.append_entries.term = 1;
+    m.append_entries.prev_log_index = 1;
+    m.append_entries.prev_log_term = 1;
+    m.append_entries.leader_commit = 1;
+    m.append_entries.entries = &change;
+    m.append_entries.n_entries = 1;
+    assert_int_equal(rig_receive(rig, 2, &m), 0);
+    rig_write_all(rig);
+    raft_free(change.buf.base);
+}
+
+/* The log that held it is given up for the state, in whose members this node is. Heartbeats that
+ * come while the state is made durable commit the state's index, and nothing of that log. */
+static void test_a_discarded_change_is_not_committed_with_an_install(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig, 1, 3, MUTANT_NONE);
+    rig_open(&rig);
+    receive_removal(&rig);
+    assert_int_equal(driver_change(rig.driver), 2);
+    receive_install(&rig, 100, 2);
+    assert_int_equal(driver_fetched(rig.driver, rig.now_ms, true, &rig.fault), 0);
+    assert_true(rig_writes(&rig) > 0);
+    rig_append(&rig, 2, 2, 100, 2, 0, 2, 100);
+    assert_int_equal(driver_removed(rig.driver), 0);
+    rig_write_all(&rig);
+    rig_append(&rig, 2, 2, 100, 2, 0, 2, 100);
+    assert_int_equal(driver_applicable(rig.driver), 100);
+    assert_int_equal(driver_change(rig.driver), 0);
+    assert_int_equal(driver_removed(rig.driver), 0);
+    rig_release(&rig);
+}
+
 static void test_a_failed_fetch_changes_nothing(void **state)
 {
     struct rig rig;
@@ -303,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_a_restart_finds_term_and_entries),
         cmocka_unit_test(test_a_checkpoint_becomes_a_snapshot),
         cmocka_unit_test(test_an_install_fetches_first),
+        cmocka_unit_test(test_a_discarded_change_is_not_committed_with_an_install),
         cmocka_unit_test(test_a_failed_fetch_changes_nothing),
         cmocka_unit_test(test_no_install_while_a_manifest_is_written),
         cmocka_unit_test(test_transfer),
