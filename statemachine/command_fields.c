@@ -212,7 +212,7 @@ static int check_list(const void *base, const struct field *f, struct fault *fau
     return 0;
 }
 
-static int check_value(const void *base, const struct field *f, struct fault *fault)
+int field_check(const void *base, const struct field *f, struct fault *fault)
 {
     const char *at = (const char *)base + f->offset;
     struct decimal amount;
@@ -249,7 +249,7 @@ static int check_value(const void *base, const struct field *f, struct fault *fa
 int fields_check(const void *base, const struct field *table, uint64_t keys, struct fault *fault)
 {
     for (; keys != 0; keys &= keys - 1) {
-        if (check_value(base, &table[__builtin_ctzll(keys)], fault) != 0) {
+        if (field_check(base, &table[__builtin_ctzll(keys)], fault) != 0) {
             return -1;
         }
     }

@@ -93,7 +93,8 @@ bool field_is_set(const void *base, const struct field *f);
 uint64_t field_number(const void *base, const struct field *f);
 struct slice field_slice(const void *base, const struct field *f);
 
-/* Each of the values under `keys` by itself. */
+/* A value by itself; and each of those under `keys`. */
+int field_check(const void *base, const struct field *f, struct fault *fault);
 int fields_check(const void *base, const struct field *table, uint64_t keys, struct fault *fault);
 /* The keys together: what the type needs is there, and nothing else. */
 int command_check_shape(const struct command *c, uint64_t keys, struct fault *fault);

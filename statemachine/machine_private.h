@@ -5,6 +5,18 @@
 #include "statemachine/machine.h"
 #include "statemachine/state.h"
 
+/* Commands are read some places ahead: far enough that memory has come, and no further, or what
+ * came is gone again. */
+enum { AHEAD_MOST = 8, AHEAD_ENTRIES = 4 };
+
+/* A command that was read before it is applied. */
+struct ahead {
+    const void *bytes;
+    size_t len;
+    struct command command;
+    struct command_keys keys;
+};
+
 struct machine {
     struct state state;
     struct machine_options options;
@@ -13,7 +25,9 @@ struct machine {
     uint64_t durable_index; /* ... and the last one that ended */
     bool in_entry;          /* some commands of entry applied_index + 1 are applied */
     bool broken;            /* a fault was met: nothing is applied any more */
-    struct bytes records;   /* of the answer that is being made; or its rounds */
+    struct ahead *ahead;    /* a ring of AHEAD_MOST */
+    unsigned first_ahead, n_ahead;
+    struct bytes records; /* of the answer that is being made; or its rounds */
 };
 
 /* Answers about other things than the ledger (queries_play.c). */

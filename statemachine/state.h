@@ -42,6 +42,9 @@
  * A withdrawal's confirmation and cancelling stand among the transactions under the withdrawal's id
  * with "/confirm" or "/cancel" behind it, which no client's id can hold.
  *
+ * What a money command changes it has read before, so those three (transaction, player, purse) can
+ * be named by a key that is made once: *_key, then *_at. It holds for one command.
+ *
  * Getters return 1 found, 0 not, -1 the replica is broken. What they give borrows until the next
  * put to the same table. All on the loop thread. */
 #ifndef FLORIN_STATE_H
@@ -182,6 +185,14 @@ struct action_head {
     uint64_t seq; /* of the ledger's newest record at that time: the next one will name it */
 };
 
+/* The keys of what a money command names, as far as it names it; the others have no length. */
+struct command_keys {
+    struct layers_key transaction; /* its own id's place */
+    struct layers_key player;
+    struct layers_key purse;
+    bool ids_per_player; /* the id's place is the player's own */
+};
+
 struct state {
     struct layers layers;
 
@@ -195,6 +206,11 @@ struct state {
 
     struct currency *currencies; /* sorted by code */
     size_t n_currencies, room_currencies;
+
+    /* The command whose keys were made before it is decided, if any. They have looked nothing up
+     * yet: what they lead to may change until then. */
+    const struct command *expected;
+    struct command_keys *expected_keys;
 
     struct bytes value;  /* of the put that is being made */
     struct bytes sealed; /* the record that is being made, or that was looked up */
@@ -229,7 +245,11 @@ int state_id_space(const struct state *s, struct slice principal, struct slice p
 int state_key(const struct state *s, struct slice name, struct key *k, struct fault *fault);
 void state_put_key(struct state *s, struct slice name, const struct key *k);
 
+void player_key(const struct state *s, struct slice name, struct layers_key *key);
+int state_player_at(const struct state *s, struct layers_key *key, struct player *p,
+                    struct fault *fault);
 int state_player(const struct state *s, struct slice name, struct player *p, struct fault *fault);
+void state_put_player_at(struct state *s, struct layers_key *key, const struct player *p);
 void state_put_player(struct state *s, struct slice name, const struct player *p);
 
 /* A status that is over is active. */
@@ -241,16 +261,20 @@ bool player_holds(const struct player *p, struct slice currency);    /* it has a
 /* An account without an entry has zero: 0 and zero is a fine answer here too. */
 int state_balance(const struct state *s, struct account a, struct slice currency, int64_t *minor,
                   struct fault *fault);
-/* Keeps the currency's running sum. Not for players: see state_put_purse. */
+/* Keeps the currency's running sum. Not for players: see state_put_purse_at. */
 void state_put_balance(struct state *s, struct account a, struct currency *currency,
                        int64_t before_minor, int64_t after_minor);
 
 /* A player's balance with all that belongs to it, brought up to the clock: what was used in periods
  * that are over is forgotten, and so are holds that are over. */
+void purse_key(const struct state *s, struct slice player, struct slice currency,
+               struct layers_key *key);
+int state_purse_at(const struct state *s, struct layers_key *key, struct purse *p,
+                   struct fault *fault);
 int state_purse(const struct state *s, struct slice player, struct slice currency, struct purse *p,
                 struct fault *fault);
-void state_put_purse(struct state *s, struct slice player, struct currency *currency,
-                     int64_t before_minor, const struct purse *p);
+void state_put_purse_at(struct state *s, struct layers_key *key, struct currency *currency,
+                        int64_t before_minor, const struct purse *p);
 
 int64_t purse_held(const struct purse *p);      /* by holds */
 int64_t purse_available(const struct purse *p); /* the rest of the balance */
@@ -264,13 +288,24 @@ uint32_t period_of_day(enum limit_period period, uint32_t day);
 /* Whether the filter of seen ids lets this key's look-up through, as it must for what is there. */
 bool state_transaction_seen(const struct state *s, struct slice key);
 
-/* Says that a command will ask for these soon. */
-void state_prefetch(const struct state *s, struct id_space ids, const struct command *c);
-
+void transaction_key(const struct state *s, struct id_space ids, struct slice id,
+                     struct layers_key *key);
+int state_transaction_at(const struct state *s, struct layers_key *key, struct transaction *t,
+                         struct fault *fault);
 int state_transaction(const struct state *s, struct id_space ids, struct slice id,
                       struct transaction *t, struct fault *fault);
+void state_put_transaction_at(struct state *s, struct layers_key *key, const struct transaction *t);
 void state_put_transaction(struct state *s, struct id_space ids, struct slice id,
                            const struct transaction *t);
+
+/* The keys of what c names. */
+void command_keys_make(const struct state *s, struct id_space ids, const struct command *c,
+                       struct command_keys *keys);
+
+/* Makes the keys of a command that will be decided soon, and says that they will be asked for; and
+ * some time later, that the entries which they have led to will be. */
+void state_expect(const struct state *s, const struct command *c, struct command_keys *keys);
+void state_expect_entries(const struct state *s, const struct command_keys *keys);
 
 /* Where a record stands among the transactions: its id, or for a withdrawal's end the name above.
  */
