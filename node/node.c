@@ -108,6 +108,7 @@ static int open_machine(struct node *n, struct fault *fault)
     if (node_open_machine_in(n, path, &n->machine, fault) != 0) {
         return -1;
     }
+    warm_start(&n->warm, &n->loop, path, n->reporter);
     n->checkpointer = checkpointer_new(node_wake, n);
     vault_open(n->vault, n->machine);
     node_schedule_checkpoint(n);
@@ -315,6 +316,7 @@ static void last_checkpoint(struct node *n)
 
 static void close_loop(struct node *n)
 {
+    warm_stop(&n->warm);
     copy_close(n->copy, NULL, NULL);
     peer_links_close(n->links, NULL, NULL);
     uv_close((uv_handle_t *)&n->wake, NULL);
