@@ -73,13 +73,15 @@ int ask_submit(struct gate *gate, struct ticket *t, unsigned timeout_ms, struct 
     return problem_of(t, gate_submit(gate, t, timeout_ms), problem);
 }
 
-int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q, unsigned timeout_ms,
-              struct ticket **held, struct answer *answer, struct problem *problem)
+int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q, const char *name,
+              unsigned timeout_ms, struct ticket **held, struct answer *answer,
+              struct problem *problem)
 {
     struct ticket *t = ticket_new(kind);
     struct fault fault;
 
     query_encode(q, &t->in);
+    ticket_name(t, name);
     if (ask_submit(gate, t, timeout_ms, problem) != 0) {
         goto failed;
     }

@@ -12,14 +12,15 @@
  * end in `outcome_unknown`: a question that was not answered in time has changed nothing. */
 int ask_submit(struct gate *gate, struct ticket *t, unsigned timeout_ms, struct problem *problem);
 
-/* Asks one question; kind is TICKET_QUERY or TICKET_STALE_QUERY. On 0 *answer borrows from *held,
- * which the caller releases; the answer's verdict may still be an unknown_... On -1 nothing is
- * held. */
-int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q, unsigned timeout_ms,
-              struct ticket **held, struct answer *answer, struct problem *problem);
+/* Asks one question; `name` is the request's, for the nodes' logs. kind is TICKET_QUERY or
+ * TICKET_STALE_QUERY. On 0 *answer borrows from *held, which the caller releases; the answer's
+ * verdict may still be an unknown_... On -1 nothing is held. */
+int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q, const char *name,
+              unsigned timeout_ms, struct ticket **held, struct answer *answer,
+              struct problem *problem);
 
-/* Random numbers that are not zero, for struct command's origin: a keyed hash of a count, so that a
- * bet costs no system call for its own. Any thread. */
+/* Random numbers that are not zero, for struct command's origin and for requests' ids: a keyed hash
+ * of a count, so that a bet costs no system call for its own. Any thread. */
 struct origins {
     uint8_t key[16];
     atomic_uint_fast64_t made;

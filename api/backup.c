@@ -4,11 +4,12 @@
  * its seal (statemachine/backup.h); a client that sees none was cut off, and asks again. */
 #include <time.h>
 
+#include "api/audit.h"
 #include "api/fields.h"
 #include "api/handlers.h"
 #include "api/render.h"
 
-enum { PIECE = 256 << 10, MOMENT_MS = 5 };
+enum { PIECE = 256 << 10, MOMENT_MS = 5, STALE_TIMEOUT_MS = 1000 };
 
 /* What stands in the way, as a problem; -1. */
 static int refuse(struct exchange *x, enum vault_result result, const char *what,
@@ -57,6 +58,29 @@ static int catch_up(struct exchange *x, enum ticket_kind kind)
     return 0;
 }
 
+/* Puts down that the state is taken, or read through. Without a majority nothing can be put down;
+ * whoever takes what this node has for itself (`consistency=stale`) does so because the ledger
+ * can't be asked, and must not be kept from saving it: then a line in the log has to do. */
+static int record(struct exchange *x, const char *call, enum ticket_kind kind)
+{
+    unsigned timeout_ms = x->timeout_ms;
+    bool stale = kind == TICKET_STALE_QUERY;
+    int result;
+
+    if (stale && timeout_ms > STALE_TIMEOUT_MS) {
+        x->timeout_ms = STALE_TIMEOUT_MS;
+    }
+    result = audit_record(x, call, slice_of(""), slice_of(stale ? "consistency=stale" : ""));
+    x->timeout_ms = timeout_ms;
+    if (result == 0 || !stale) {
+        return result;
+    }
+    report(x->api->reporter, LEVEL_WARN, "api", "a call is done that the ledger could not record",
+           "call=%s by=%s key=%s from=%s request=%s why=%s", call, x->who.name, x->who.key,
+           x->remote, x->request_id, x->problem.code);
+    return 0;
+}
+
 static void run(struct exchange *x, const struct sink *sink)
 {
     const struct vault *vault = &x->api->vault;
@@ -100,7 +124,7 @@ int handle_backup(struct exchange *x)
     if (x->head) {
         return 0;
     }
-    if (catch_up(x, kind) != 0) {
+    if (record(x, "backup", kind) != 0 || catch_up(x, kind) != 0) {
         return -1;
     }
     result = vault->backup_begin(vault->impl, &x->backup, &fault);
@@ -139,6 +163,7 @@ static void write_report(struct writer *w, const struct audit_report *r)
 {
     size_t i;
 
+    writer_put_u64(w, "actions", r->actions);
     writer_put_u64(w, "players", r->players);
     writer_put_u64(w, "balances", r->balances);
     writer_key(w, "currencies");
@@ -166,7 +191,7 @@ int handle_verify(struct exchange *x)
     if (vault->audit == NULL) {
         return problem_set(&x->problem, PROBLEM_NOT_FOUND, "%s", "");
     }
-    if (catch_up(x, kind) != 0) {
+    if (record(x, "verify", kind) != 0 || catch_up(x, kind) != 0) {
         return -1;
     }
     result = vault->audit(vault->impl, &audit, &seal, &fault);

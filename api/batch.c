@@ -35,7 +35,7 @@ static int read_type(json_t *item, enum command_type *type, struct problem *prob
                        "type: expected bet, win, rollback, round_close or transaction");
 }
 
-/* Reads an item and appends its frame. Gives the same problem for the same item every time. */
+/* Reads an item and appends its frame. */
 static int read_item(struct exchange *x, json_t *item, uint64_t origin, struct bytes *frames,
                      struct problem *problem)
 {
@@ -71,44 +71,70 @@ static int write_outcome(struct exchange *x, struct outcome *o)
     return result;
 }
 
-/* The problems of malformed items are not kept (there may be thousands): they are found again. */
-static int write_malformed(struct exchange *x, json_t *item)
-{
-    struct bytes unused;
-    struct problem problem;
-    int result;
+/* What becomes of a batch's items. Those that are malformed are answered here, and wait in
+ * `written` for their place in the answer; all others are in the ticket. */
+struct items {
+    struct ticket *ticket;
+    struct bytes written;
+    uint32_t *ends; /* of each item in `written`; one that is in the ticket has nothing there */
+    size_t n;
+};
 
-    bytes_init(&unused);
-    result = read_item(x, item, 1, &unused, &problem);
-    bytes_release(&unused);
-    if (result == 0) {
-        return problem_set(&x->problem, PROBLEM_INTERNAL, "an item was read in two ways");
-    }
-    writer_open_map(&x->w);
-    problem_write(&problem, &x->w);
-    writer_close_map(&x->w);
-    return 0;
+static int items_init(struct items *b, size_t n)
+{
+    *b = (struct items){.n = n, .ends = calloc(n + 1, sizeof *b->ends)};
+    bytes_init(&b->written);
+    b->ticket = ticket_new(TICKET_COMMANDS);
+    return b->ends == NULL ? -1 : 0;
 }
 
-static int write_results(struct exchange *x, json_t *items, const bool *sent,
-                         const struct ticket *t)
+static void items_release(struct items *b)
 {
-    struct cursor frames = cursor_of(t->out.base, t->out.len);
+    ticket_release(b->ticket);
+    bytes_release(&b->written);
+    free(b->ends);
+}
+
+static void items_read(struct items *b, struct exchange *x, json_t *list)
+{
+    uint64_t origin = ask_origin(x->api->origins);
+    struct problem problem;
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        /* Random, and another one for each item; never zero. */
+        if (read_item(x, item, (origin + i) | 1ULL << 63, &b->ticket->in, &problem) == 0) {
+            b->ticket->n_commands++;
+        } else {
+            struct writer w;
+
+            writer_init(&w, &b->written, x->form);
+            writer_open_map(&w);
+            problem_write(&problem, &w);
+            writer_close_map(&w);
+        }
+        b->ends[i] = (uint32_t)b->written.len;
+    }
+}
+
+static int write_results(struct exchange *x, const struct items *b)
+{
+    struct cursor frames = cursor_of(b->ticket->out.base, b->ticket->out.len);
     struct fault fault = {"an outcome is missing"};
     struct outcome outcome;
     struct slice frame;
-    json_t *item;
+    uint32_t from = 0;
     size_t i;
 
     writer_open_map(&x->w);
     writer_key(&x->w, "results");
     writer_open_list(&x->w);
-    json_array_foreach(items, i, item)
-    {
-        if (!sent[i]) {
-            if (write_malformed(x, item) != 0) {
-                return -1;
-            }
+    for (i = 0; i < b->n; from = b->ends[i++]) {
+        if (b->ends[i] > from) {
+            writer_written(&x->w,
+                           (struct slice){(const char *)b->written.base + from, b->ends[i] - from});
             continue;
         }
         if (!frame_next(&frames, &frame) ||
@@ -145,42 +171,31 @@ static size_t count_transactions(json_t *items)
 int handle_batch(struct exchange *x)
 {
     static const struct field fields[] = {{"transactions", FIELD_LIST, 0, true}};
-    struct problem unused;
-    struct ticket *t;
-    uint64_t origin = ask_origin(x->api->origins);
-    json_t *items;
-    json_t *item;
-    bool *sent;
-    size_t i;
+    struct items b;
+    json_t *list;
     int result = -1;
 
-    if (fields_read(x->json, fields, 1, &items, &x->problem) != 0) {
+    if (fields_read(x->json, fields, 1, &list, &x->problem) != 0) {
         return -1;
     }
-    if (count_transactions(items) > BATCH_MAX) {
+    if (count_transactions(list) > BATCH_MAX) {
         return problem_set(
             &x->problem, PROBLEM_TOO_LARGE,
             "A batch has at most %d transactions, each item of an atomic one counted.", BATCH_MAX);
     }
-    sent = calloc(json_array_size(items) + 1, sizeof *sent);
-    t = ticket_new(TICKET_COMMANDS);
-    if (sent == NULL) {
+    if (items_init(&b, json_array_size(list)) != 0) {
         problem_set(&x->problem, PROBLEM_OVERLOADED, "%s", "");
         goto out;
     }
-    json_array_foreach(items, i, item)
-    {
-        /* Random, and another one for each item; never zero. */
-        sent[i] = read_item(x, item, (origin + i) | 1ULL << 63, &t->in, &unused) == 0;
-        t->n_commands += sent[i];
+    ticket_name(b.ticket, x->request_id);
+    items_read(&b, x, list);
+    exchange_drop_body(x);
+    if (b.ticket->n_commands == 0 ||
+        ask_submit(x->api->gate, b.ticket, x->timeout_ms, &x->problem) == 0) {
+        result = write_results(x, &b);
     }
-    if (t->n_commands > 0 && ask_submit(x->api->gate, t, x->timeout_ms, &x->problem) != 0) {
-        goto out;
-    }
-    result = write_results(x, items, sent, t);
 
 out:
-    ticket_release(t);
-    free(sent);
+    items_release(&b);
     return result;
 }

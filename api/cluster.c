@@ -168,7 +168,7 @@ int handle_ready(struct exchange *x)
     struct ticket *held;
     struct answer a;
 
-    if (ask_query(x->api->gate, TICKET_QUERY, &q,
+    if (ask_query(x->api->gate, TICKET_QUERY, &q, x->request_id,
                   x->timeout_ms < READY_TIMEOUT_MS ? x->timeout_ms : READY_TIMEOUT_MS, &held, &a,
                   &x->problem) != 0) {
         return -1;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "api/audit.h"
 #include "api/render.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -153,7 +154,13 @@ int commands_run(struct exchange *x, struct command *c, struct ticket **held,
     struct slice frame;
 
     c->origin = ask_origin(x->api->origins);
+    if (command_is_recorded_action(c->type) && x->who.role != ROLE_NONE) {
+        c->by[0] = audit_actor(x);
+        c->n_by = 1;
+    }
     t->n_commands = 1;
+    t->urgent = c->type == COMMAND_ACTION;
+    ticket_name(t, x->request_id);
     if (commands_append(c, &t->in, &x->problem) != 0 ||
         ask_submit(x->api->gate, t, x->timeout_ms, &x->problem) != 0) {
         goto failed;

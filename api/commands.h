@@ -16,8 +16,9 @@ int commands_read_money(json_t *json, enum command_type type, bool in_batch,
 /* Checks and appends one command's frame. 0, or -1 with the problem. */
 int commands_append(const struct command *c, struct bytes *frames, struct problem *problem);
 
-/* Has one command applied: 0 with its outcome, which borrows from *held (the caller releases it);
- * -1 with the problem, also when the outcome is a refusal. */
+/* Has one command applied, with who asks for it where that is to be recorded: 0 with its outcome,
+ * which borrows from *held (the caller releases it); -1 with the problem, also when the outcome is
+ * a refusal. */
 int commands_run(struct exchange *x, struct command *c, struct ticket **held,
                  struct outcome *outcome);
 

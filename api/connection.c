@@ -242,7 +242,7 @@ static void send_answer(struct mg_connection *conn, struct exchange *x, struct w
 {
     const struct sink sink = {write_piece, conn};
 
-    keep_alive = keep_alive && x->stream == NULL;
+    keep_alive = keep_alive && x->stream == NULL && !seats_gives_way(w->seats, w->seat);
     bytes_clear(&w->wire);
     exchange_render(x, keep_alive, &w->wire);
     if (!keep_alive) {
@@ -299,7 +299,7 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     exchange_init(&x, api, &w->out);
     x.head = strcmp(ri->request_method, "HEAD") == 0;
     x.method = x.head ? "GET" : ri->request_method;
-    snprintf(x.remote, sizeof x.remote, "%s", ri->remote_addr);
+    snprintf(x.remote, sizeof x.remote, "%s", find_peer(w, api, ri) ? w->peer : ri->remote_addr);
     x.path = ri->local_uri_raw;
     x.query = ri->query_string;
 
@@ -330,6 +330,7 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     }
     ended = now_us();
     take_turn(w, TURN_REQUEST, ended);
+    w->rest_us = x.status == 503 ? pace_refusal_us(api->pace, ended) : 0;
     metrics_count(api->metrics, x.route, x.status, ended - began);
     request_log(&x, ended - began);
     status = x.status;

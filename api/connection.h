@@ -15,6 +15,7 @@ struct worker {
     struct bytes body;
     struct bytes out;
     struct bytes wire;
+    uint64_t rest_us; /* how long its connection is not to be read after this answer */
 };
 
 struct worker *worker_new(struct seats *seats);

@@ -150,6 +150,7 @@ static void take_key(const struct credentials *c, struct slice id, const struct 
     memset(key, 0, sizeof *key);
     memcpy(key->id, id.base, id.len);
     memcpy(key->who.name, a->principal.base, a->principal.len);
+    memcpy(key->who.key, id.base, id.len);
     key->who.role = a->role;
     key->who.ids_scope = a->policy.ids_scope;
     key->kind = a->key_kind;
@@ -178,7 +179,7 @@ static int look_up(struct credentials *c, enum ticket_kind kind, struct slice id
     struct answer a;
     int found;
 
-    if (ask_query(c->gate, kind, &q, timeout_ms, &held, &a, problem) != 0) {
+    if (ask_query(c->gate, kind, &q, "", timeout_ms, &held, &a, problem) != 0) {
         return -1;
     }
     found = a.verdict == VERDICT_APPLIED && !a.disabled && a.principal.len <= ID_MAX;

@@ -29,6 +29,7 @@ enum {
 
 struct principal {
     char name[ID_MAX + 1];
+    char key[ID_MAX + 1]; /* the one that it came with */
     enum role role;
     enum ids_scope ids_scope;
 };

@@ -12,6 +12,8 @@
 #include "api/body.h"
 #include "api/time.h"
 
+enum { LARGE_BODY = 32 * 1024 };
+
 void exchange_init(struct exchange *x, const struct api *api, struct bytes *out)
 {
     *x = (struct exchange){.api = api,
@@ -26,21 +28,44 @@ void exchange_init(struct exchange *x, const struct api *api, struct bytes *out)
 
 void exchange_release(struct exchange *x)
 {
+    exchange_drop_body(x);
+}
+
+int exchange_parse(struct exchange *x, enum form form)
+{
+    if (x->body.len > LARGE_BODY) {
+        if (turns_take(x->api->bodies, x->timeout_ms) != 0) {
+            return problem_set(&x->problem, PROBLEM_OVERLOADED,
+                               "Too many large bodies are waiting.");
+        }
+        x->has_turn = true;
+    }
+    x->json = body_parse(x->body, form, &x->problem);
+    return x->json == NULL ? -1 : 0;
+}
+
+void exchange_drop_body(struct exchange *x)
+{
     json_decref(x->json);
     x->json = NULL;
+    if (x->has_turn) {
+        turns_end(x->api->bodies);
+        x->has_turn = false;
+    }
 }
 
 void exchange_name(struct exchange *x)
 {
     const char *id = x->headers.request_id;
-    uint8_t random[8];
+    uint64_t random;
 
     if (id != NULL && id_valid(slice_of(id))) {
         snprintf(x->request_id, sizeof x->request_id, "%s", id);
         return;
     }
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(x->request_id, sizeof x->request_id, random, sizeof random);
+    random = ask_origin(x->api->origins); /* costs no system call */
+    sodium_bin2hex(x->request_id, sizeof x->request_id, (const unsigned char *)&random,
+                   sizeof random);
 }
 
 void exchange_choose_form(struct exchange *x)

@@ -13,8 +13,10 @@
 #include "api/forwarded.h"
 #include "api/https_clients.h"
 #include "api/metrics.h"
+#include "api/pace.h"
 #include "api/passwords.h"
 #include "api/streams.h"
+#include "api/turns.h"
 #include "api/vault.h"
 #include "api/writer.h"
 #include "statemachine/report.h"
@@ -27,8 +29,10 @@ struct api {
     struct credentials *credentials;
     struct metrics *metrics;
     struct limiter *limiter;
+    struct pace *pace; /* of answers with 503 */
     struct streams *streams;
     struct passwords *passwords;
+    struct turns *bodies; /* at taking large bodies apart */
     struct origins *origins;
     struct reporter *reporter;
     unsigned deadline_ms; /* how long a call may wait, unless the client wants less */
@@ -86,6 +90,7 @@ struct exchange {
     uint64_t directory_version;         /* of the keys, before `who` was found among them */
     unsigned timeout_ms;
     json_t *json; /* the body; NULL on routes without one, or when an optional one is absent */
+    bool has_turn;
 
     /* The answer. */
     int status;
@@ -106,6 +111,13 @@ struct exchange {
 /* Starts the answer's body anew in *out. */
 void exchange_init(struct exchange *x, const struct api *api, struct bytes *out);
 void exchange_release(struct exchange *x);
+
+/* Takes the body apart into x->json: 0, or -1 and the problem. A large one waits for its turn: what
+ * it is taken apart into may be a hundred times its size. */
+int exchange_parse(struct exchange *x, enum form form);
+/* Forgets x->json early, so that it takes no memory, and keeps nobody waiting, while the call waits
+ * for the ledger. */
+void exchange_drop_body(struct exchange *x);
 
 /* Gives the request its id: the one that it came with if that is an id, else a new one. */
 void exchange_name(struct exchange *x);

@@ -79,6 +79,9 @@ int handle_metrics(struct exchange *x);
 int handle_backup(struct exchange *x);
 int handle_verify(struct exchange *x);
 
+/* audit.c */
+int handle_audit(struct exchange *x);
+
 /* openapi.c */
 int handle_openapi(struct exchange *x);
 

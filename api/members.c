@@ -1,25 +1,44 @@
 /* Who belongs to the cluster and who leads it: what operators change. Each call asks for a state of
  * things, so it may be made again. */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "api/audit.h"
 #include "api/fields.h"
 #include "api/handlers.h"
 #include "api/render.h"
 
-/* Hands the change in. 0, or -1 and the problem. */
+static int record_change(struct exchange *x, const struct member_change *change)
+{
+    static const char *const calls[] = {[MEMBER_ADD] = "member_add",
+                                        [MEMBER_PROMOTE] = "member_promote",
+                                        [MEMBER_DEMOTE] = "member_demote",
+                                        [MEMBER_REMOVE] = "member_remove"};
+    char id[24];
+    char note[MEMBER_ADDRESS_MAX + 16] = "";
+
+    snprintf(id, sizeof id, "%llu", (unsigned long long)change->id);
+    if (change->op == MEMBER_ADD) {
+        snprintf(note, sizeof note, "address=%s", change->address);
+    }
+    return audit_record(x, calls[change->op], slice_of(id), slice_of(note));
+}
+
+/* Hands the change in, once it is recorded. 0, or -1 and the problem. */
 static int change_members(struct exchange *x, const struct member_change *change)
 {
     struct ticket *t = ticket_new(TICKET_MEMBER);
     struct member_change checked;
     struct fault fault;
-    int result;
+    int result = -1;
 
     member_change_encode(change, &t->in);
+    ticket_name(t, x->request_id);
     if (member_change_decode((struct slice){(const char *)t->in.base, t->in.len}, &checked,
-                             &fault) == 0) {
+                             &fault) != 0) {
+        problem_set(&x->problem, PROBLEM_MALFORMED, "%s", fault.text);
+    } else if (record_change(x, &checked) == 0) {
         result = ask_submit(x->api->gate, t, x->timeout_ms, &x->problem);
-    } else {
-        result = problem_set(&x->problem, PROBLEM_MALFORMED, "%s", fault.text);
     }
     ticket_release(t);
     return result;
@@ -114,13 +133,19 @@ int handle_transfer(struct exchange *x)
     struct gate_view view;
     struct ticket *t;
     uint64_t to = 0;
+    char id[24];
     int result;
 
     if (x->json != NULL && fields_read(x->json, fields, 1, &to, &x->problem) != 0) {
         return -1;
     }
+    snprintf(id, sizeof id, "%llu", (unsigned long long)to);
+    if (audit_record(x, "transfer", slice_of(to == 0 ? "" : id), slice_of("")) != 0) {
+        return -1;
+    }
     t = ticket_new(TICKET_TRANSFER);
     t->target = to;
+    ticket_name(t, x->request_id);
     result = ask_submit(x->api->gate, t, x->timeout_ms, &x->problem);
     ticket_release(t);
     if (result == 0) {

@@ -296,7 +296,7 @@ static void write_work(const struct cluster_status *s, struct bytes *out)
     metrics_one(out, "florin_repeated_total", "counter", "Tickets sent again after a lost leader.",
                 s->repeated);
     metrics_one(out, "florin_overloaded_total", "counter",
-                "Tickets refused because a queue was full.", s->overloaded);
+                "Calls refused because too many were under way.", s->overloaded);
     metrics_one(out, "florin_writes_refused_total", "counter",
                 "Tickets refused because disks were nearly full.", s->writes_refused);
     metrics_one(out, "florin_writes_refused", "gauge",
@@ -309,6 +309,9 @@ static void write_work(const struct cluster_status *s, struct bytes *out)
                 s->disk_reserve_bytes);
     metrics_one(out, "florin_queue_tickets", "gauge", "Tickets waiting or under way.",
                 s->queue_tickets);
+    metrics_one(out, "florin_queue_limit", "gauge",
+                "Tickets that may be; it falls when they take longer than queue_target.",
+                s->queue_limit);
     metrics_one(out, "florin_queue_bytes", "gauge", "Their bytes.", s->queue_bytes);
     metrics_one(out, "florin_changes_bytes", "gauge",
                 "Changes in memory since the last checkpoint.", s->changes_bytes);

@@ -1,9 +1,9 @@
 #include "api/passwords.h"
 
-#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "api/turns.h"
 
 enum { AT_ONCE = 4 };
 
@@ -15,15 +15,12 @@ static const char dummy[PASSWORD_TEXT_MAX] = "$argon2id$v=19$m=65536,t=2,p=1$q8y
                                              "$T3bRk0fQ2mW5s1n7yXcLhVd9aEoPzUiGj4K6tB8qMvw";
 
 struct passwords {
-    pthread_mutex_t lock; /* guards `running` */
-    pthread_cond_t turn;
-    unsigned running;
+    struct turns turns;
 };
 
 struct passwords *passwords_new(void)
 {
     struct passwords *p = calloc(1, sizeof *p);
-    pthread_condattr_t attributes;
 
     if (p == NULL) {
         abort(); /* at start, with nothing to lose */
@@ -33,51 +30,14 @@ struct passwords *passwords_new(void)
                                        crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0) {
         abort();
     }
-    pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->turn, &attributes);
-    pthread_condattr_destroy(&attributes);
+    turns_init(&p->turns, AT_ONCE);
     return p;
 }
 
 void passwords_free(struct passwords *p)
 {
-    pthread_cond_destroy(&p->turn);
-    pthread_mutex_destroy(&p->lock);
+    turns_release(&p->turns);
     free(p);
-}
-
-static int take_turn(struct passwords *p, unsigned timeout_ms)
-{
-    struct timespec until;
-    int rv = 0;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    pthread_mutex_lock(&p->lock);
-    while (p->running >= AT_ONCE && rv == 0) {
-        rv = pthread_cond_timedwait(&p->turn, &p->lock, &until);
-    }
-    if (p->running < AT_ONCE) {
-        p->running++;
-        rv = 0;
-    }
-    pthread_mutex_unlock(&p->lock);
-    return rv == 0 ? 0 : -1;
-}
-
-static void end_turn(struct passwords *p)
-{
-    pthread_mutex_lock(&p->lock);
-    p->running--;
-    pthread_cond_signal(&p->turn);
-    pthread_mutex_unlock(&p->lock);
 }
 
 int passwords_hash(struct passwords *p, struct slice password, unsigned timeout_ms,
@@ -85,12 +45,12 @@ int passwords_hash(struct passwords *p, struct slice password, unsigned timeout_
 {
     int rv;
 
-    if (take_turn(p, timeout_ms) != 0) {
+    if (turns_take(&p->turns, timeout_ms) != 0) {
         return -1;
     }
     rv = crypto_pwhash_str(hash, password.base, password.len, crypto_pwhash_OPSLIMIT_INTERACTIVE,
                            crypto_pwhash_MEMLIMIT_INTERACTIVE);
-    end_turn(p);
+    turns_end(&p->turns);
     return rv; /* -1: no memory for it, which is as if no turn had come */
 }
 
@@ -102,10 +62,10 @@ int passwords_verify(struct passwords *p, struct slice password, struct slice ha
     int right;
 
     memcpy(text, somebody ? hash.base : dummy, somebody ? hash.len : sizeof dummy);
-    if (take_turn(p, timeout_ms) != 0) {
+    if (turns_take(&p->turns, timeout_ms) != 0) {
         return -1;
     }
     right = crypto_pwhash_str_verify(text, password.base, password.len) == 0;
-    end_turn(p);
+    turns_end(&p->turns);
     return somebody && right;
 }

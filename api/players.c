@@ -151,7 +151,8 @@ static int check_password(struct exchange *x, const struct login_request *r)
     struct slice hash = {NULL, 0};
     int right;
 
-    if (ask_query(x->api->gate, TICKET_QUERY, &q, x->timeout_ms, &held, &a, &x->problem) != 0) {
+    if (ask_query(x->api->gate, TICKET_QUERY, &q, x->request_id, x->timeout_ms, &held, &a,
+                  &x->problem) != 0) {
         return -1;
     }
     if (a.verdict == VERDICT_APPLIED) {

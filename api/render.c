@@ -28,7 +28,7 @@ static void put_account(struct writer *w, const char *key, struct account a)
     writer_put_text(w, key, (struct slice){text, (size_t)len});
 }
 
-static void put_hash(struct writer *w, const char *key, const uint8_t hash[HASH_BYTES])
+void render_put_hash(struct writer *w, const char *key, const uint8_t hash[HASH_BYTES])
 {
     char text[HEX_MAX];
 
@@ -70,7 +70,7 @@ static void put_given(struct writer *w, const struct record *r)
         writer_put_string(w, "kind", win_kind_name(r->win_kind));
     }
     if (r->seq != 0) { /* a dry run has no place in the chain */
-        put_hash(w, "hash", r->hash);
+        render_put_hash(w, "hash", r->hash);
     }
 }
 
@@ -123,8 +123,12 @@ void render_entry(struct writer *w, const struct record *r)
     put_account(w, "debit", r->debit);
     put_account(w, "credit", r->credit);
     writer_put_text(w, "provider", r->principal);
-    put_hash(w, "prev_hash", r->prev_hash);
+    render_put_hash(w, "prev_hash", r->prev_hash);
     writer_put_u64(w, "previous", r->previous);
+    if (r->action != 0) {
+        writer_put_u64(w, "action", r->action);
+        render_put_hash(w, "action_hash", r->action_hash);
+    }
     writer_key(w, "postings");
     writer_open_list(w);
     for (i = 0; i < r->n_postings; i++) {
@@ -139,6 +143,26 @@ void render_entry(struct writer *w, const struct record *r)
         writer_close_map(w);
     }
     writer_close_list(w);
+}
+
+void render_action(struct writer *w, const struct action *a)
+{
+    writer_put_u64(w, "number", a->number);
+    render_put_time(w, "at", a->at_ms);
+    writer_put_text(w, "call", a->call);
+    writer_put_given(w, "subject", a->subject);
+    writer_put_given(w, "detail", a->detail);
+    writer_put_string(w, "outcome", action_outcome(a));
+    writer_put_text(w, "principal", a->by.principal);
+    writer_put_string(w, "role", role_name(a->by.role));
+    writer_put_text(w, "key", a->by.key);
+    writer_put_text(w, "from", a->by.address);
+    writer_put_u64(w, "node", a->by.node);
+    writer_put_text(w, "request", a->by.request);
+    writer_put_u64(w, "seq", a->seq);
+    render_put_hash(w, "ledger_hash", a->head);
+    render_put_hash(w, "prev_hash", a->prev_hash);
+    render_put_hash(w, "hash", a->hash);
 }
 
 void render_balance(struct writer *w, const struct balance *b)

@@ -23,6 +23,11 @@ void render_decided(struct writer *w, const struct record *r);
 /* All that an auditor needs to rebuild the canonical bytes of statemachine/record.h. */
 void render_entry(struct writer *w, const struct record *r);
 
+/* The same of statemachine/action.h. */
+void render_action(struct writer *w, const struct action *a);
+
+void render_put_hash(struct writer *w, const char *key, const uint8_t hash[HASH_BYTES]);
+
 void render_put_time(struct writer *w, const char *key, uint64_t unix_ms);
 
 void render_session(struct writer *w, const struct session_info *s);

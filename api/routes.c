@@ -67,6 +67,7 @@ const struct route routes[] = {
     {"DELETE", "/v1/cluster/members/{id}", OPERATOR, BODY_NONE, handle_member_remove},
     {"POST", "/v1/cluster/transfer", OPERATOR, BODY_OPTIONAL, handle_transfer},
 
+    {"GET", "/v1/audit", OPERATOR | AUDITOR, BODY_NONE, handle_audit},
     {"GET", "/v1/backup", OPERATOR, BODY_NONE, handle_backup},
     {"POST", "/v1/verify", OPERATOR | AUDITOR, BODY_OPTIONAL, handle_verify},
 
@@ -170,6 +171,17 @@ static int read_timeout(struct exchange *x)
     return 0;
 }
 
+/* Before anything is worked out: a refusal has to be cheap. Questions, and what operators do, come
+ * as far as the gate: questions of this node's own state need no room there, and operators mend. */
+static int check_room(struct exchange *x, const struct route *r)
+{
+    if (strcmp(r->method, "GET") == 0 || (r->roles & OPERATOR) != 0 ||
+        !gate_refuses(x->api->gate)) {
+        return 0;
+    }
+    return problem_set(&x->problem, PROBLEM_OVERLOADED, "%s", "");
+}
+
 static int check_credentials(struct exchange *x, const struct route *r)
 {
     if (r->roles == ANYBODY) {
@@ -202,8 +214,7 @@ static int read_body(struct exchange *x, const struct route *r)
     if (encoding != NULL && strcasecmp(encoding, "identity") != 0) {
         return problem_set(&x->problem, PROBLEM_MEDIA_TYPE, "A body may not be compressed.");
     }
-    x->json = body_parse(x->body, form, &x->problem);
-    return x->json == NULL ? -1 : 0;
+    return exchange_parse(x, form);
 }
 
 /* What is created is named in the body, all else in the path. */
@@ -238,9 +249,9 @@ static void note_operation(const struct exchange *x, const struct route *r, bool
     }
     find_subject(x, subject);
     report(x->api->reporter, LEVEL_INFO, "api", "an operator's call",
-           "call=\"%s %s\"%s%s by=%s from=%s outcome=%s", r->method, r->path,
-           subject[0] == '\0' ? "" : " of=", subject, x->who.name, x->remote,
-           done ? "done" : x->problem.code);
+           "call=\"%s %s\"%s%s by=%s key=%s from=%s request=%s outcome=%s", r->method, r->path,
+           subject[0] == '\0' ? "" : " of=", subject, x->who.name, x->who.key, x->remote,
+           x->request_id, done ? "done" : x->problem.code);
 }
 
 void routes_answer(struct exchange *x)
@@ -254,8 +265,8 @@ void routes_answer(struct exchange *x)
         return;
     }
     r = &routes[x->route];
-    done = read_timeout(x) == 0 && check_credentials(x, r) == 0 && read_body(x, r) == 0 &&
-           r->handle(x) == 0;
+    done = read_timeout(x) == 0 && check_room(x, r) == 0 && check_credentials(x, r) == 0 &&
+           read_body(x, r) == 0 && r->handle(x) == 0;
     note_operation(x, r, done);
     if (!done) {
         exchange_fail(x);

@@ -7,9 +7,9 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -32,6 +32,7 @@ struct seat {
 struct seats {
     struct metrics *metrics;
     struct reporter *reporter;
+    atomic_bool crowded; /* at the last look: all seats taken, and nobody to cut */
 
     pthread_mutex_t lock; /* guards all that follows, but the seats' atomics */
     pthread_cond_t full;  /* the last seat was taken, or it is time to stop */
@@ -154,6 +155,14 @@ static int end_of(int fd, int (*name)(int, struct sockaddr *, socklen_t *),
     return atoi(port);
 }
 
+/* What its client has sent, and nobody has read: it is we who are late, and not the client. */
+static bool has_unread(int fd)
+{
+    int n;
+
+    return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
+}
+
 /* A request that has come in meanwhile may still be read and answered; one who does not take its
  * answer is done with. */
 static void cut_if_chosen(struct seats *s, int fd, struct choice *chosen, size_t n)
@@ -166,6 +175,9 @@ static void cut_if_chosen(struct seats *s, int fd, struct choice *chosen, size_t
     for (i = 0; i < n; i++) {
         if (chosen[i].own_port == own_port && chosen[i].port == port &&
             strcmp(chosen[i].address, address) == 0) {
+            if (chosen[i].turn == TURN_REQUEST && has_unread(fd)) {
+                return;
+            }
             shutdown(fd, chosen[i].turn == TURN_ANSWER ? SHUT_RDWR : SHUT_RD);
             chosen[i].seat->was_cut = true;
             s->unsaid_cut++;
@@ -175,7 +187,8 @@ static void cut_if_chosen(struct seats *s, int fd, struct choice *chosen, size_t
     }
 }
 
-static void cut_longest(struct seats *s)
+/* Returns how many were chosen. */
+static size_t cut_longest(struct seats *s)
 {
     struct choice chosen[CUT_MAX];
     size_t n = choose(s, chosen);
@@ -183,13 +196,13 @@ static void cut_longest(struct seats *s)
     struct dirent *entry;
 
     if (n == 0) {
-        return;
+        return 0;
     }
     descriptors = opendir("/proc/self/fd");
     if (descriptors == NULL) {
         report(s->reporter, LEVEL_WARN, "api", "can't cut slow connections",
                "why=\"/proc/self/fd: %s\"", strerror(errno));
-        return;
+        return n;
     }
     while ((entry = readdir(descriptors)) != NULL) {
         if (entry->d_name[0] != '.') {
@@ -197,6 +210,7 @@ static void cut_longest(struct seats *s)
         }
     }
     closedir(descriptors);
+    return n;
 }
 
 static void say(struct seats *s)
@@ -219,10 +233,11 @@ static void *watch(void *context)
     pthread_mutex_lock(&s->lock);
     while (!s->stopping) {
         if (s->taken < s->n) {
+            atomic_store(&s->crowded, false);
             pthread_cond_wait(&s->full, &s->lock);
             continue;
         }
-        cut_longest(s);
+        atomic_store(&s->crowded, cut_longest(s) == 0 && !has_strangers(s));
         say(s);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += SEATS_LOOK_MS * 1000000L;
@@ -338,6 +353,11 @@ void seats_turn(struct seats *s, unsigned seat, enum seat_turn turn, uint64_t at
     /* In this order a look between the two sees at worst a client that waits for us. */
     atomic_store(&s->seats[seat].since_us, at_us);
     atomic_store(&s->seats[seat].turn, turn);
+}
+
+bool seats_gives_way(const struct seats *s, unsigned seat)
+{
+    return seat % SEATS_DOOR == 0 && atomic_load(&s->crowded);
 }
 
 void seats_trust(struct seats *s, unsigned seat)

@@ -8,6 +8,8 @@
  * whose request is complete and not answered yet, and none whose client has shown a good key on it
  * as long as there are others to cut. So nobody without a key can push out those who have one; and
  * a new client soon finds a seat. While a seat is free, nobody is cut.
+ * While all seats are taken by clients with keys, and none of them idles, one seat in SEATS_DOOR is
+ * given on after each answer: those who wait to be accepted are served in turn, instead of never.
  *
  * How: each worker notes whose turn it is and since when; a thread of our own looks only while all
  * seats are taken. CivetWeb does not tell a connection's descriptor, so it is looked up among the
@@ -16,12 +18,13 @@
 #ifndef FLORIN_SEATS_H
 #define FLORIN_SEATS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "api/metrics.h"
 #include "statemachine/report.h"
 
-enum { SEATS_LOOK_MS = 20, SEATS_GRACE_MS = 100 };
+enum { SEATS_LOOK_MS = 20, SEATS_GRACE_MS = 100, SEATS_DOOR = 16 };
 
 enum seat_turn {
     TURN_REQUEST, /* the client's: to send a request */
@@ -52,6 +55,9 @@ void seats_leave(struct seats *s, unsigned seat);
 
 /* Whose turn it is from `now_us` on (CLOCK_MONOTONIC). The worker's thread; costs two stores. */
 void seats_turn(struct seats *s, unsigned seat, enum seat_turn turn, uint64_t now_us);
+
+/* True when this connection is to end with its answer, because others wait. The worker's thread. */
+bool seats_gives_way(const struct seats *s, unsigned seat);
 
 /* The connection's client has shown a good key. The worker's thread. */
 void seats_trust(struct seats *s, unsigned seat);

@@ -13,14 +13,17 @@
 
 enum {
     HEADER_MAX = 16384,
-    THREADS_DEFAULT = 256,
+    THREADS_DEFAULT = 512,
     ACCEPT_QUEUE = 1024,
+    LARGE_BODIES = 4, /* taken apart at once: some 20 MiB each, 100 MiB where somebody means harm */
     STOP_WAIT_S = TIMEOUT_MAX_MS / 1000 + 5, /* longer than any call may take */
 };
 
 struct api_server {
     struct api api;
     struct origins origins;
+    struct pace pace;
+    struct turns bodies;
     uint8_t box_key[BOX_KEY_BYTES];
     struct connection_limits limits;
     struct seats *seats;
@@ -34,6 +37,7 @@ struct api_server {
     atomic_bool stopping;
     pthread_mutex_t lock; /* for waiting until none is under way */
     pthread_cond_t idle;
+    pthread_cond_t rested; /* stopping: nobody rests any more */
 };
 
 static struct api_server *server_of(const struct mg_connection *conn)
@@ -59,15 +63,35 @@ static void leave(struct api_server *s)
     }
 }
 
+/* The worker with it: it serves no other connection meanwhile. */
+static void rest(struct api_server *s, uint64_t us)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(us % 1000000) * 1000;
+    until.tv_sec += (time_t)(us / 1000000) + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&s->lock);
+    while (!atomic_load(&s->stopping) &&
+           pthread_cond_timedwait(&s->rested, &s->lock, &until) == 0) {
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* Answers every request itself, so nothing else that CivetWeb can do (files, directories, CGI,
  * CORS, authentication) is ever reached. */
 static int on_request(struct mg_connection *conn)
 {
     struct api_server *s = server_of(conn);
+    struct worker *w = mg_get_thread_pointer(conn);
     bool stopping = enter(s);
-    int status = connection_serve(conn, mg_get_thread_pointer(conn), &s->api, &s->limits, stopping);
+    int status = connection_serve(conn, w, &s->api, &s->limits, stopping);
 
     leave(s);
+    if (w->rest_us > 0) {
+        rest(s, w->rest_us);
+    }
     return status;
 }
 
@@ -241,6 +265,7 @@ static void release(struct api_server *s)
     https_close(s->https);
     mg_exit_library();
     seats_free(s->seats);
+    pthread_cond_destroy(&s->rested);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
     credentials_free(s->api.credentials);
@@ -248,6 +273,7 @@ static void release(struct api_server *s)
     limiter_free(s->api.limiter);
     streams_free(s->api.streams);
     passwords_free(s->api.passwords);
+    turns_release(&s->bodies);
     sodium_memzero(s->box_key, sizeof s->box_key);
     https_clients_free(s->api.https_clients);
     free(s);
@@ -265,6 +291,7 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
     unsigned streams = options->max_streams == 0 ? (threads + 3) / 4 : options->max_streams;
 
     origins_init(&s->origins);
+    turns_init(&s->bodies, LARGE_BODIES);
     if (options->box_key != NULL) {
         memcpy(s->box_key, options->box_key, sizeof s->box_key);
     }
@@ -273,6 +300,8 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
         .credentials = credentials_new(options->gate, limiter, options->box_key),
         .metrics = metrics_new(routes_count),
         .limiter = limiter,
+        .pace = &s->pace,
+        .bodies = &s->bodies,
         .streams = streams_new(streams),
         .passwords = passwords_new(),
         .origins = &s->origins,
@@ -319,6 +348,7 @@ int api_server_start(struct api_server **server, const struct api_server_options
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&s->idle, &attributes);
+    pthread_cond_init(&s->rested, &attributes);
     pthread_condattr_destroy(&attributes);
 
     make_parts(s, options);
@@ -371,6 +401,7 @@ void api_server_stop(struct api_server *server)
     until.tv_sec += STOP_WAIT_S;
     pthread_mutex_lock(&server->lock);
     atomic_store(&server->stopping, true);
+    pthread_cond_broadcast(&server->rested);
     while (atomic_load(&server->under_way) > 0 &&
            pthread_cond_timedwait(&server->idle, &server->lock, &until) == 0) {
     }

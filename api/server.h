@@ -18,7 +18,7 @@ struct api_server_options {
     const char *listen;       /* "127.0.0.1:8080", "[::1]:8080"; port 0: any free one */
     const char *https_listen; /* the same for HTTPS; NULL: none */
     struct https_files https_files;
-    unsigned num_threads; /* 0: 256 */
+    unsigned num_threads; /* 0: 512 */
     /* To send a whole request, to take an answer, for a TLS handshake. 0: 10,000 */
     unsigned request_timeout_ms;
     unsigned keep_alive_timeout_ms; /* how long an idle connection stays. 0: 60,000 */

@@ -186,7 +186,8 @@ int handle_authenticate(struct exchange *x)
         return -1;
     }
     q.player = o.session.player;
-    result = ask_query(x->api->gate, TICKET_QUERY, &q, x->timeout_ms, &balances, &a, &x->problem);
+    result = ask_query(x->api->gate, TICKET_QUERY, &q, x->request_id, x->timeout_ms, &balances, &a,
+                       &x->problem);
     if (result == 0) {
         write_player(x, &o.session, &a, o.at_ms);
         ticket_release(balances);

@@ -36,8 +36,8 @@ static int read_page(struct exchange *x, uint64_t from)
     int more;
 
     bytes_clear(x->out);
-    if (ask_query(x->api->gate, TICKET_STALE_QUERY, &q, x->api->deadline_ms, &held, &a,
-                  &x->problem) != 0) {
+    if (ask_query(x->api->gate, TICKET_STALE_QUERY, &q, x->request_id, x->api->deadline_ms, &held,
+                  &a, &x->problem) != 0) {
         return -1;
     }
     while ((more = answer_next_record(&a, &r, &fault)) == 1) {

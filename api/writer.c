@@ -93,6 +93,12 @@ void writer_close_list(struct writer *w)
     close_level(w, false);
 }
 
+void writer_written(struct writer *w, struct slice value)
+{
+    begin_value(w);
+    bytes_append(w->out, value.base, value.len);
+}
+
 static void pack_text(struct writer *w, struct slice text)
 {
     msgpack_packer p = packer(w);

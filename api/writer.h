@@ -43,6 +43,9 @@ void writer_u64(struct writer *w, uint64_t v);
 void writer_bool(struct writer *w, bool v);
 void writer_null(struct writer *w);
 
+/* A value that another writer of the same form has written. */
+void writer_written(struct writer *w, struct slice value);
+
 /* A key and its value. */
 void writer_put_text(struct writer *w, const char *key, struct slice text);
 void writer_put_string(struct writer *w, const char *key, const char *text);

@@ -72,7 +72,8 @@ struct florin_config {
     uint32_t http_request_timeout_ms;
     uint32_t queue_tickets;
     uint64_t queue_bytes;
-    uint64_t group_bytes; /* of one Raft entry */
+    uint32_t queue_target_ms; /* calls that take longer on average are too many */
+    uint64_t group_bytes;     /* of one Raft entry */
 
     /* Disk and memory. */
     uint64_t segment_bytes;

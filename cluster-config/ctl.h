@@ -58,7 +58,7 @@ ctl_command_fn ctl_bet, ctl_win, ctl_rollback, ctl_deposit, ctl_balance, ctl_his
     ctl_provider_show, ctl_provider_disable, ctl_provider_enable, ctl_gateway_show,
     ctl_gateway_disable, ctl_gateway_enable, ctl_key_disable, ctl_key_enable, ctl_session_show,
     ctl_session_close, ctl_player_show, ctl_player_status, ctl_player_limit, ctl_pki_init,
-    ctl_pki_issue, ctl_pki_renew, ctl_pki_show, ctl_backup, ctl_verify, ctl_top;
+    ctl_pki_issue, ctl_pki_renew, ctl_pki_show, ctl_backup, ctl_verify, ctl_top, ctl_audit;
 
 /* Fills in endpoints and key from options, environment and files; says what is missing and how to
  * mend it. 0 or an exit code. */

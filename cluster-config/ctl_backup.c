@@ -252,6 +252,7 @@ static int audit_file(const char *file, json_t *found, struct fault *fault)
     rv = machine_audit_report(m, &report, fault);
     if (rv == 0) {
         json_object_update_new(found, describe(&seal));
+        put_number(found, "actions", report.actions);
         put_number(found, "players", report.players);
         put_number(found, "balances", report.balances);
         json_object_set_new(found, "currencies", totals_of(&report));

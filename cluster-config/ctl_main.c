@@ -144,6 +144,12 @@ static const struct command_entry commands[] = {
      BIT(OPTION_CREDENTIAL_FILE) | BIT(OPTION_IF_MISSING), CTL_OPERATOR, ctl_key_add,
      "ROLE: provider, gateway, platform, operator, auditor; a new secret is shown once,\n"
      "      or KEYID.SECRET is taken from FILE"},
+    {"audit", NULL, "[--before NUMBER | --from NUMBER] [--limit N] [--stale] | --verify", 0, 0,
+     BIT(OPTION_BEFORE) | BIT(OPTION_FROM) | BIT(OPTION_LIMIT) | BIT(OPTION_STALE) |
+         BIT(OPTION_VERIFY),
+     CTL_OPERATOR, ctl_audit,
+     "who changed what, when, from where, newest first; --from: oldest first; --verify\n"
+     "      recomputes their chain, and how the ledger's holds them"},
     {"backup", NULL, "FILE [--force] [--stale]", 1, 1, BIT(OPTION_FORCE) | BIT(OPTION_STALE),
      CTL_OPERATOR, ctl_backup,
      "the whole ledger, as of now, into FILE; --stale: what the node has, without a majority"},

@@ -279,6 +279,15 @@ static int read_amounts(const struct reader *in, struct record *r)
     return read_postings(in, scale, r);
 }
 
+/* The newest action, which the first record after it holds. */
+static int read_action(const struct reader *in, struct record *r)
+{
+    if (read_number(in, "action", &r->action) != 0) {
+        return -1;
+    }
+    return r->action == 0 ? 0 : read_hash(in, "action_hash", r->action_hash);
+}
+
 int ledger_record_from_json(const json_t *entry, struct record *r, struct fault *fault)
 {
     const struct reader in = {entry, fault};
@@ -292,9 +301,76 @@ int ledger_record_from_json(const json_t *entry, struct record *r, struct fault 
                    read_kind(&in, &r->win_kind) != 0 ||
                    read_number(&in, "previous", &r->previous) != 0 || read_names(&in, r) != 0 ||
                    read_amounts(&in, r) != 0 || read_account(&in, "debit", &r->debit) != 0 ||
-                   read_account(&in, "credit", &r->credit) != 0 ||
+                   read_account(&in, "credit", &r->credit) != 0 || read_action(&in, r) != 0 ||
                    read_hash(&in, "prev_hash", r->prev_hash) != 0 ||
                    read_hash(&in, "hash", r->hash) != 0
+               ? -1
+               : 0;
+}
+
+static int read_outcome(const struct reader *in, struct action *a)
+{
+    struct slice text;
+
+    if (read_text(in, "outcome", &text) != 0) {
+        return -1;
+    }
+    a->asked = slice_is(text, "asked");
+    if (a->asked) {
+        return 0;
+    }
+    for (unsigned v = 0; v <= UINT8_MAX; v++) {
+        if (verdict_known(v) && slice_is(text, verdict_code((enum verdict)v))) {
+            a->verdict = (enum verdict)v;
+            return 0;
+        }
+    }
+    return wrong(in, "outcome", "is not one that this program knows");
+}
+
+static int read_actor(const struct reader *in, struct actor *by)
+{
+    struct slice role;
+
+    if (read_text(in, "role", &role) != 0) {
+        return -1;
+    }
+    if (role_parse(role, &by->role) != 0) {
+        return wrong(in, "role", "is not one that this program knows");
+    }
+    return read_id(in, "principal", true, &by->principal) != 0 ||
+                   read_id(in, "key", true, &by->key) != 0 ||
+                   read_id(in, "from", true, &by->address) != 0 ||
+                   read_id(in, "request", true, &by->request) != 0 ||
+                   read_number(in, "node", &by->node) != 0
+               ? -1
+               : 0;
+}
+
+static int read_detail(const struct reader *in, struct slice *detail)
+{
+    if (read_text(in, "detail", detail) != 0) {
+        return -1;
+    }
+    return detail->len <= ACTION_DETAIL_MAX ? 0 : wrong(in, "detail", "is too long");
+}
+
+int ledger_action_from_json(const json_t *entry, struct action *a, struct fault *fault)
+{
+    const struct reader in = {entry, fault};
+
+    *a = (struct action){.number = 0};
+    if (!json_is_object(entry)) {
+        return fault_set(fault, "the action is not an object");
+    }
+    return read_number(&in, "number", &a->number) != 0 || read_time(&in, "at", &a->at_ms) != 0 ||
+                   read_number(&in, "seq", &a->seq) != 0 || read_actor(&in, &a->by) != 0 ||
+                   read_id(&in, "call", true, &a->call) != 0 ||
+                   read_id(&in, "subject", false, &a->subject) != 0 ||
+                   read_detail(&in, &a->detail) != 0 || read_outcome(&in, a) != 0 ||
+                   read_hash(&in, "ledger_hash", a->head) != 0 ||
+                   read_hash(&in, "prev_hash", a->prev_hash) != 0 ||
+                   read_hash(&in, "hash", a->hash) != 0
                ? -1
                : 0;
 }

@@ -2,8 +2,9 @@
 
 #include "consensus/entry.h"
 #include "consensus/transport.h"
+#include "statemachine/command.h"
 
-enum { FORWARD_VERSION = 1, OFFSET_COUNT = 1, HEADER_BYTES = 5 };
+enum { FORWARD_VERSION = 1, OFFSET_COUNT = 1, HEADER_BYTES = 5, BIT_URGENT = 1 };
 
 static void count_one(struct bytes *frame)
 {
@@ -17,8 +18,11 @@ static void count_one(struct bytes *frame)
     }
 }
 
-void forward_append(struct bytes *frame, const struct forward *f)
+void forward_append(struct bytes *frame, struct bytes *names, const struct forward *f)
 {
+    bytes_append_u8(names, f->urgent ? BIT_URGENT : 0);
+    bytes_append_u8(names, (uint8_t)f->name.len);
+    bytes_append(names, f->name.base, f->name.len);
     count_one(frame);
     bytes_append_u64(frame, f->request);
     bytes_append_u8(frame, (uint8_t)f->kind);
@@ -95,7 +99,41 @@ static bool content_valid(const struct forward *f)
     return false; /* a node answers these itself */
 }
 
-int forward_next(struct cursor *c, struct forward *f, struct fault *fault)
+void forward_names(struct cursor *items, uint32_t count, struct cursor *names)
+{
+    *names = *items;
+    while (count-- > 0 && !names->failed) {
+        cursor_take(names, 8 + 1 + 4 + 4);
+        take_bytes(names);
+    }
+    items->left -= names->left;
+    if (names->left == 0 && !names->failed) {
+        names->at = NULL; /* there are none at all */
+    }
+}
+
+static int take_name(struct cursor *names, struct forward *f)
+{
+    uint8_t bits, len;
+    const uint8_t *base;
+
+    f->name = (struct slice){NULL, 0};
+    f->urgent = false;
+    if (names->at == NULL) {
+        return 0;
+    }
+    bits = cursor_u8(names);
+    len = cursor_u8(names);
+    base = cursor_take(names, len);
+    if (base == NULL) {
+        return -1;
+    }
+    f->name = (struct slice){(const char *)base, len};
+    f->urgent = (bits & BIT_URGENT) != 0;
+    return bits <= BIT_URGENT && (len == 0 || id_valid(f->name)) ? 0 : -1; /* it is printed */
+}
+
+int forward_next(struct cursor *c, struct cursor *names, struct forward *f, struct fault *fault)
 {
     if (c->left == 0) {
         return 0;
@@ -106,7 +144,7 @@ int forward_next(struct cursor *c, struct forward *f, struct fault *fault)
     f->n_commands = cursor_u32(c);
     f->bytes = take_bytes(c);
     if (c->failed || f->timeout_ms > FORWARD_TIMEOUT_MAX_MS || f->n_commands > ENTRY_COMMANDS_MAX ||
-        !content_valid(f)) {
+        !content_valid(f) || take_name(names, f) != 0) {
         return fault_set(fault, "a forwarded request is malformed");
     }
     return 1;

@@ -2,7 +2,9 @@
  * waiting: that is one message for a whole group of bets.
  *
  * Version 1, little-endian. Forward: u8 version, u32 count, then each u64 request, u8 kind, u32
- * timeout_ms, u32 commands, u32 length, bytes. Result: u8 version, u32 count, then each u64
+ * timeout_ms, u32 commands, u32 length, bytes; behind them all, for each again, in the same order:
+ * u8 bits (1: urgent), u8 length, name. Nodes of before the names do not look behind the last
+ * request, and send nothing there. Result: u8 version, u32 count, then each u64
  * request, u8 status, u32 length, bytes. */
 #ifndef FLORIN_FORWARD_H
 #define FLORIN_FORWARD_H
@@ -29,6 +31,8 @@ struct forward {
     uint32_t timeout_ms;
     uint32_t n_commands;
     struct slice bytes;
+    struct slice name; /* as of a ticket; may be empty */
+    bool urgent;
 };
 
 struct forward_result {
@@ -37,14 +41,16 @@ struct forward_result {
     struct slice bytes;
 };
 
-/* Start with an empty buffer; each append grows the frame and its count. */
-void forward_append(struct bytes *frame, const struct forward *f);
+/* Start with empty buffers; each append grows the frame and its count, and what is to stand behind
+ * the last: append that to a frame that is complete. */
+void forward_append(struct bytes *frame, struct bytes *names, const struct forward *f);
 void forward_result_append(struct bytes *frame, const struct forward_result *r);
 
 /* Begin checks version and count and leaves the cursor at the first item; next takes one: 1, 0 at
- * the end, -1 malformed. */
+ * the end, -1 malformed. forward_names cuts the names off the items; there may be none. */
 int forward_begin(struct slice frame, struct cursor *c, uint32_t *count, struct fault *fault);
-int forward_next(struct cursor *c, struct forward *f, struct fault *fault);
+void forward_names(struct cursor *items, uint32_t count, struct cursor *names);
+int forward_next(struct cursor *c, struct cursor *names, struct forward *f, struct fault *fault);
 int forward_result_next(struct cursor *c, struct forward_result *r, struct fault *fault);
 
 #endif

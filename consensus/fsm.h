@@ -20,6 +20,11 @@ struct fsm {
      * into the log, where a malformed command would stop every node. */
     bool (*valid)(void *impl, struct slice command);
 
+    /* The command that comes next after those that were expected so far, in this entry; its bytes
+     * stay until it was applied. A hint: the state machine may fetch what it will need. False: not
+     * now, say it again after the next `apply`. */
+    bool (*expect)(void *impl, struct slice command);
+
     /* One command of the entry at `index`; appends its outcome unless `outcome` is NULL. */
     int (*apply)(void *impl, uint64_t index, uint64_t time_ms, struct slice command,
                  struct bytes *outcome, struct fault *fault);

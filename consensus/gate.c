@@ -8,9 +8,11 @@
 #include "consensus/gate.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "consensus/admission.h"
 #include "consensus/ticket.h"
 
 struct gate {
@@ -22,6 +24,8 @@ struct gate {
      * the loop, which so does not meet the workers at the lock for every answer. */
     atomic_uint_fast64_t tickets;
     atomic_uint_fast64_t bytes;
+    atomic_uint_fast64_t refused;
+    struct admission admission;
     /* What gate_publish said last. Every request asks, so it costs no lock: each value by itself is
      * one that was published. */
     struct {
@@ -83,6 +87,11 @@ struct ticket *ticket_new(enum ticket_kind kind)
     return t;
 }
 
+void ticket_name(struct ticket *t, const char *name)
+{
+    snprintf(t->name, sizeof t->name, "%s", name);
+}
+
 void ticket_release(struct ticket *t)
 {
     struct ticket_private *p = t->p;
@@ -107,6 +116,7 @@ struct gate *gate_new(const struct gate_options *options)
     g->options = *options;
     g->last = &g->first;
     pthread_mutex_init(&g->lock, NULL);
+    admission_init(&g->admission, options->target_ms, options->max_tickets);
     return g;
 }
 
@@ -123,19 +133,44 @@ void gate_free(struct gate *g)
     free(g);
 }
 
+/* Few, and what an overload is mended with, or the record of it. */
+static bool is_exempt(const struct ticket *t)
+{
+    return t->urgent || (t->kind != TICKET_COMMANDS && t->kind != TICKET_QUERY);
+}
+
+static bool has_room(const struct gate *g, const struct ticket *t)
+{
+    uint64_t tickets = atomic_load(&g->tickets);
+
+    return tickets < g->options.max_tickets &&
+           atomic_load(&g->bytes) + t->in.len <= g->options.max_bytes &&
+           (is_exempt(t) || admission_admits(&g->admission, tickets));
+}
+
+bool gate_refuses(struct gate *g)
+{
+    if (admission_admits(&g->admission, atomic_load(&g->tickets))) {
+        return false;
+    }
+    atomic_fetch_add(&g->refused, 1);
+    return true;
+}
+
 enum ticket_result gate_hand_in(struct gate *g, struct ticket *t, unsigned timeout_ms)
 {
     enum ticket_result result = RESULT_OK;
     bool wake = false;
 
-    t->p->deadline_ms = g->options.now_ms(g->options.context) + timeout_ms;
+    t->p->handed_in_ms = g->options.now_ms(g->options.context);
+    t->p->deadline_ms = t->p->handed_in_ms + timeout_ms;
     t->next = NULL;
 
     pthread_mutex_lock(&g->lock);
     if (g->closed) {
         result = RESULT_UNAVAILABLE;
-    } else if (atomic_load(&g->tickets) >= g->options.max_tickets ||
-               atomic_load(&g->bytes) + t->in.len > g->options.max_bytes) {
+    } else if (!has_room(g, t)) {
+        atomic_fetch_add(&g->refused, 1);
         result = RESULT_OVERLOADED;
     } else {
         atomic_fetch_add(&t->p->references, 1);
@@ -143,7 +178,7 @@ enum ticket_result gate_hand_in(struct gate *g, struct ticket *t, unsigned timeo
         wake = g->first == NULL;
         *g->last = t;
         g->last = &t->next;
-        atomic_fetch_add(&g->tickets, 1);
+        admission_note(&g->admission, atomic_fetch_add(&g->tickets, 1) + 1);
         atomic_fetch_add(&g->bytes, t->in.len);
     }
     pthread_mutex_unlock(&g->lock);
@@ -282,10 +317,23 @@ uint64_t ticket_deadline_ms(const struct ticket *t)
     return t->p->deadline_ms;
 }
 
+/* Only what was carried out says how long that takes now: refusals are quick, and what waited in
+ * vain for a leader says nothing of a queue. */
+static void note_time(struct ticket *t)
+{
+    struct gate *g = t->p->gate;
+    uint64_t now_ms = g->options.now_ms(g->options.context);
+
+    admission_answered(&g->admission, now_ms, now_ms - t->p->handed_in_ms);
+}
+
 void ticket_done(struct ticket *t, enum ticket_result result)
 {
     bool waits;
 
+    if (result == RESULT_OK && !is_exempt(t)) {
+        note_time(t);
+    }
     pthread_mutex_lock(&t->p->lock);
     waits = t->p->state != TICKET_ABANDONED;
     if (waits) {
@@ -327,8 +375,10 @@ void gate_close(struct gate *g)
     pthread_mutex_unlock(&g->lock);
 }
 
-void gate_queued(const struct gate *g, uint64_t *tickets, uint64_t *bytes)
+void gate_load(const struct gate *g, struct gate_load *load)
 {
-    *tickets = atomic_load(&g->tickets);
-    *bytes = atomic_load(&g->bytes);
+    load->tickets = atomic_load(&g->tickets);
+    load->bytes = atomic_load(&g->bytes);
+    load->limit = atomic_load(&g->admission.limit);
+    load->refused = atomic_load(&g->refused);
 }

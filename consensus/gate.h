@@ -1,6 +1,7 @@
 /* The loop's side of the gate: makes it, drains it, answers tickets, publishes the view.
  *
- * Bounds: at most `max_tickets` and `max_bytes` wait or are under way; more is `overloaded`. */
+ * Bounds: at most `max_tickets` and `max_bytes` wait or are under way; of commands and questions
+ * fewer, when they take longer than target_ms (admission.h). More is `overloaded`. */
 #ifndef FLORIN_GATE_H
 #define FLORIN_GATE_H
 
@@ -10,6 +11,7 @@ struct gate_options {
     uint64_t node_id;
     uint32_t max_tickets;
     size_t max_bytes;
+    uint32_t target_ms; /* how long tickets may take on average; 0: as long as they do */
     /* Called (any thread) when the gate goes from empty to not empty; the loop then drains. */
     void (*wake)(void *context);
     /* Milliseconds of a clock that never goes back (any thread). */
@@ -54,6 +56,11 @@ void gate_publish(struct gate *g, const struct gate_view *view);
 /* From now on every submission is refused with RESULT_UNAVAILABLE. */
 void gate_close(struct gate *g);
 
-void gate_queued(const struct gate *g, uint64_t *tickets, uint64_t *bytes);
+struct gate_load {
+    uint64_t tickets, bytes; /* waiting or under way */
+    uint64_t limit;          /* tickets are refused from this number on */
+    uint64_t refused;        /* since the start */
+};
+void gate_load(const struct gate *g, struct gate_load *load);
 
 #endif

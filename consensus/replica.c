@@ -65,6 +65,13 @@ struct bytes *work_out(struct work *w)
     return w->ticket != NULL ? &w->ticket->out : &w->out;
 }
 
+const char *work_name(const struct work *w)
+{
+    const char *name = w->ticket != NULL ? w->ticket->name : w->name;
+
+    return name[0] == '\0' ? "-" : name;
+}
+
 struct work *work_new(struct replica *r, enum ticket_kind kind)
 {
     struct work *w = calloc(1, sizeof *w);
@@ -114,6 +121,7 @@ void work_finish_forwarded(struct replica *r, struct work *w, enum forward_statu
     if (status == FORWARD_OK || status == FORWARD_REFUSED) {
         result.bytes = (struct slice){(const char *)w->out.base, w->out.len};
     }
+    replica_say_forwarded(r, w, status);
     replica_add_result(r, w->peer, &result);
     r->forwarded_now--;
     r->forwarded_bytes -= w->in.len;
@@ -277,6 +285,7 @@ void replica_close(struct replica *r)
     driver_close(r->driver);
     bytes_release(&r->entry);
     bytes_release(&r->scratch);
+    bytes_release(&r->names);
     free(r);
 }
 
@@ -379,6 +388,7 @@ static int take_ticket(struct replica *r, struct ticket *t, struct fault *fault)
     w->ticket = t;
     w->deadline_ms = ticket_deadline_ms(t);
     w->n_commands = t->n_commands;
+    w->urgent = t->urgent;
     switch (t->kind) {
     case TICKET_STATUS:
         bytes_reserve(&t->out, sizeof(struct cluster_status));
@@ -546,6 +556,7 @@ const struct driver *replica_driver(const struct replica *r)
 void replica_status(struct replica *r, struct cluster_status *status)
 {
     const struct fsm *fsm = &r->options.fsm;
+    struct gate_load load;
 
     *status = r->counters;
     driver_status(r->driver, status);
@@ -554,7 +565,11 @@ void replica_status(struct replica *r, struct cluster_status *status)
     status->no_room = r->no_room;
     status->applied_seq = fsm->sequence(fsm->impl);
     status->clock_ms = fsm->clock_ms(fsm->impl);
-    gate_queued(r->options.gate, &status->queue_tickets, &status->queue_bytes);
+    gate_load(r->options.gate, &load);
+    status->queue_tickets = load.tickets;
+    status->queue_bytes = load.bytes;
+    status->queue_limit = load.limit;
+    status->overloaded += load.refused;
     if (r->options.more_status != NULL) {
         r->options.more_status(r->options.context, status);
     }

@@ -27,6 +27,7 @@ struct replica_options {
     unsigned group_window; /* entries proposed and not yet applied */
     unsigned forward_max;  /* requests of followers under way on the leader */
     size_t forward_bytes_max;
+    unsigned slow_ms; /* forwarded work that takes longer has a line in the log; 0: none has */
     /* The state came by a copy, and the log has not caught up with it yet: a copy may hold more
      * than the manifest that it was fetched for, and an install may be cut short. To be remembered
      * beside the state until the log's last index has reached what the copy held. */

@@ -37,12 +37,31 @@ static int apply_command(struct replica *r, uint64_t index, uint64_t time_ms, st
     return 0;
 }
 
+/* Commands of an entry that the state machine was not told yet. */
+struct untold {
+    struct cursor frames;
+    uint32_t n;
+};
+
+/* Tells as many as it wants to know now. */
+static void expect_commands(const struct fsm *fsm, struct untold *untold)
+{
+    struct cursor behind = untold->frames;
+    struct slice command;
+
+    while (untold->n > 0 && frame_next(&behind, &command) && fsm->expect(fsm->impl, command)) {
+        untold->frames = behind;
+        untold->n--;
+    }
+}
+
 static int apply_commands(struct replica *r, const struct log_entry *e, struct group *g,
                           struct fault *fault)
 {
     const struct fsm *fsm = &r->options.fsm;
     struct entry_header header;
     struct cursor frames;
+    struct untold untold;
     struct slice command;
     size_t part = 0;
     uint32_t in_part = 0;
@@ -54,8 +73,10 @@ static int apply_commands(struct replica *r, const struct log_entry *e, struct g
     if (header.has_check && fsm->check(fsm->impl, header.check, fault) != 0) {
         return -1;
     }
+    untold = (struct untold){frames, header.count};
     for (i = 0; i < header.count; i++) {
         struct work *w = NULL;
+        expect_commands(fsm, &untold);
         frame_next(&frames, &command);
         if (g != NULL && part < g->n_parts) {
             w = g->parts[part].work;

@@ -31,10 +31,15 @@ void replica_recall(struct replica *r)
 static void send_frame(struct replica *r, uint64_t leader, uint64_t first_request)
 {
     struct transport *t = &r->options.driver.transport;
-    struct slice frame = {(const char *)r->scratch.base, r->scratch.len};
+    struct slice frame;
     struct work *w;
 
-    if (frame.len == 0 || t->send(t->impl, leader, FRAME_FORWARD, frame)) {
+    if (r->scratch.len == 0) {
+        return;
+    }
+    bytes_append(&r->scratch, r->names.base, r->names.len);
+    frame = (struct slice){(const char *)r->scratch.base, r->scratch.len};
+    if (t->send(t->impl, leader, FRAME_FORWARD, frame)) {
         return;
     }
     /* Certainly not sent: as if it had never left. */
@@ -67,8 +72,16 @@ void replica_follow(struct replica *r)
     }
     r->sent_to = leader; /* before the first frame: a later one may fail, its answers still come */
     bytes_clear(&r->scratch);
+    bytes_clear(&r->names);
     for (w = r->places[WORK_WAITING].first; w != NULL; w = next) {
-        struct forward f = {r->next_request, w->kind, 0, w->n_commands, work_in(w)};
+        struct forward f = {
+            .request = r->next_request,
+            .kind = w->kind,
+            .n_commands = w->n_commands,
+            .bytes = work_in(w),
+            .name = slice_of(w->ticket != NULL ? w->ticket->name : w->name),
+            .urgent = w->urgent,
+        };
         next = w->next;
         if (w->deadline_ms <= now || !work_enter(r, w)) {
             continue; /* the sweep ends the first; the second is gone */
@@ -77,7 +90,7 @@ void replica_follow(struct replica *r)
         if (f.timeout_ms > FORWARD_TIMEOUT_MAX_MS) {
             f.timeout_ms = FORWARD_TIMEOUT_MAX_MS;
         }
-        forward_append(&r->scratch, &f);
+        forward_append(&r->scratch, &r->names, &f);
         w->sent_request = r->next_request++;
         work_move(r, w, WORK_SENT);
         r->counters.forwarded++;
@@ -87,6 +100,7 @@ void replica_follow(struct replica *r)
                 return;
             }
             bytes_clear(&r->scratch);
+            bytes_clear(&r->names);
             first_request = r->next_request;
         }
     }
@@ -232,31 +246,107 @@ static enum forward_status admit(struct replica *r, const struct forward *f)
     return FORWARD_OK;
 }
 
+/* When all of it fails at once, that is known by the first lines. */
+enum { LINES_A_SECOND = 10 };
+
+static const char *how_it_ended(enum forward_status status)
+{
+    switch (status) {
+    case FORWARD_OK:
+        return "done";
+    case FORWARD_NOT_LEADER:
+        return "not_leader";
+    case FORWARD_OVERLOADED:
+        return "overloaded";
+    case FORWARD_LOST:
+        return "leadership_lost";
+    case FORWARD_MALFORMED:
+        return "malformed";
+    case FORWARD_REFUSED:
+        return "refused";
+    case FORWARD_NO_ROOM:
+        return "no_room";
+    }
+    return "unknown";
+}
+
+static const char *kind_name(enum ticket_kind kind)
+{
+    switch (kind) {
+    case TICKET_COMMANDS:
+        return "commands";
+    case TICKET_TRANSFER:
+        return "transfer";
+    case TICKET_MEMBER:
+        return "member";
+    default:
+        return "query";
+    }
+}
+
+void replica_say_forwarded(struct replica *r, const struct work *w, enum forward_status status)
+{
+    uint64_t now = replica_now_ms(r);
+    uint64_t took_ms = now - w->taken_ms;
+    bool done = status == FORWARD_OK || status == FORWARD_NOT_LEADER;
+
+    if (r->options.slow_ms == 0 || (done && took_ms < r->options.slow_ms)) {
+        return;
+    }
+    if (r->said_second != now / 1000) {
+        r->said_second = now / 1000;
+        r->said = 0;
+    }
+    if (r->said++ < LINES_A_SECOND) {
+        report(r->options.driver.reporter, LEVEL_WARN, "consensus",
+               done ? "a forwarded request was slow" : "a forwarded request was not done",
+               "request=%s from_node=%llu kind=%s outcome=%s ms=%llu", work_name(w),
+               (unsigned long long)w->peer, kind_name(w->kind), how_it_ended(status),
+               (unsigned long long)took_ms);
+    }
+}
+
+/* Work that is not taken on. */
+static void turn_away(struct replica *r, uint64_t peer, const struct forward *f,
+                      enum forward_status status)
+{
+    const struct forward_result refusal = {f->request, status, {NULL, 0}};
+    struct work w = {.kind = f->kind, .peer = peer, .taken_ms = replica_now_ms(r)};
+
+    memcpy(w.name, f->name.base, f->name.len);
+    replica_say_forwarded(r, &w, status);
+    replica_add_result(r, peer, &refusal);
+}
+
 int replica_take_forward(struct replica *r, uint64_t peer, struct slice frame)
 {
     struct forward f;
     struct fault fault;
-    struct cursor c;
+    struct cursor c, names;
     uint32_t count;
 
     if (forward_begin(frame, &c, &count, &fault) != 0) {
         return -1;
     }
+    forward_names(&c, count, &names);
     while (count-- > 0) {
         struct work *w;
-        struct forward_result refusal;
-        if (forward_next(&c, &f, &fault) != 1) {
+        enum forward_status status;
+        if (forward_next(&c, &names, &f, &fault) != 1) {
             return -1;
         }
-        refusal = (struct forward_result){f.request, admit(r, &f), {NULL, 0}};
-        if (refusal.status != FORWARD_OK) {
-            replica_add_result(r, peer, &refusal);
+        status = admit(r, &f);
+        if (status != FORWARD_OK) {
+            turn_away(r, peer, &f, status);
             continue;
         }
         w = work_new(r, f.kind);
         w->peer = peer;
         w->request = f.request;
-        w->deadline_ms = replica_now_ms(r) + f.timeout_ms;
+        w->taken_ms = replica_now_ms(r);
+        w->deadline_ms = w->taken_ms + f.timeout_ms;
+        memcpy(w->name, f.name.base, f.name.len);
+        w->urgent = f.urgent;
         w->n_commands = f.n_commands;
         bytes_append(&w->in, f.bytes.base, f.bytes.len);
         w->rest = cursor_of(w->in.base, w->in.len);

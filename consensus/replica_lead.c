@@ -184,6 +184,8 @@ int replica_begin_transfer(struct replica *r, struct work *w, struct fault *faul
         work_finish(r, w, RESULT_REFUSED);
         return 0;
     }
+    report(r->options.driver.reporter, LEVEL_INFO, "consensus", "handing leadership over, as asked",
+           "to=%llu request=%s", (unsigned long long)target, work_name(w));
     r->transfer = w;
     work_move(r, w, WORK_READING);
     w->wait_index = UINT64_MAX;

@@ -216,14 +216,18 @@ static int hand_over(struct replica *r, struct work *w, const struct judgement *
         return 0;
     }
     report(r->options.driver.reporter, LEVEL_INFO, "consensus",
-           "this leader is to be no voter any more and hands over", "to=%llu",
-           (unsigned long long)target);
+           "this leader is to be no voter any more and hands over", "to=%llu request=%s",
+           (unsigned long long)target, work_name(w));
     return driver_transfer(r->driver, replica_now_ms(r), target, &accepted, fault);
 }
 
 static int propose(struct replica *r, struct work *w, const struct judgement *j,
                    struct fault *fault)
 {
+    static const char *const names[] = {[MEMBER_ADD] = "add",
+                                        [MEMBER_PROMOTE] = "promote",
+                                        [MEMBER_DEMOTE] = "demote",
+                                        [MEMBER_REMOVE] = "remove"};
     uint64_t index;
 
     if (!work_enter(r, w)) {
@@ -236,6 +240,9 @@ static int propose(struct replica *r, struct work *w, const struct judgement *j,
     if (index == 0) {
         return 0; /* not now: it waits on */
     }
+    report(r->options.driver.reporter, LEVEL_INFO, "consensus", "changing the members, as asked",
+           "change=%s id=%llu index=%llu request=%s", names[j->change->op],
+           (unsigned long long)j->change->id, (unsigned long long)index, work_name(w));
     r->change = w;
     w->proposed = 1;
     w->wait_index = index;

@@ -27,6 +27,9 @@ struct work {
     struct ticket *ticket;  /* ours; or NULL and: */
     uint64_t peer, request; /* who forwarded it, and its number there */
     struct bytes in, out;   /* a forwarded one's own; a ticket has its own */
+    uint64_t taken_ms;      /* a forwarded one: when */
+    char name[TICKET_NAME_MAX + 1];
+    bool urgent;
 
     uint32_t n_commands;
     uint32_t proposed, answered; /* commands */
@@ -85,7 +88,9 @@ struct replica {
     uint64_t forwarded_now; /* followers' requests under way here */
     size_t forwarded_bytes;
     struct peer_results results[STATUS_MEMBERS_MAX];
-    struct bytes scratch;
+    struct bytes scratch, names; /* of the frame that is being made */
+    uint64_t said_second;        /* lines about forwarded work, in this second: */
+    unsigned said;
     bool install_held; /* the state here is durable and holds what Raft wants installed */
 
     bool short_of_room; /* this node's disk, as the host says */
@@ -107,6 +112,7 @@ struct replica {
 /* replica.c */
 struct slice work_in(const struct work *w);
 struct bytes *work_out(struct work *w);
+const char *work_name(const struct work *w); /* "-": it has none */
 void work_move(struct replica *r, struct work *w, enum work_place place);
 void work_move_front(struct replica *r, struct work *w, enum work_place place);
 /* Back to waiting as if new, but for what may be in a log. */
@@ -139,6 +145,8 @@ int replica_take_forward(struct replica *r, uint64_t peer, struct slice frame);
 void replica_take_results(struct replica *r, uint64_t peer, struct slice frame);
 void replica_flush_results(struct replica *r);
 void replica_add_result(struct replica *r, uint64_t peer, const struct forward_result *result);
+/* A line for work of a follower that took long, or was not done. */
+void replica_say_forwarded(struct replica *r, const struct work *w, enum forward_status status);
 
 /* replica_apply.c */
 int replica_apply(struct replica *r, bool *again, struct fault *fault);

@@ -8,7 +8,8 @@
  *    without it.
  * With a majority that has room, writes go on, and a node that is short uses up its reserve and
  * stops: the cluster does without it. Reads always go on. What a log may hold already is not
- * refused: its outcome is owed, and such work is little.
+ * refused: its outcome is owed, and such work is little. Nor is what is urgent: the records of what
+ * operators do, who may be about to help.
  *
  * What is told (FRAME_ROOM) is u8 version, u8 whether it is short, and from version 2 on u64 what
  * the node's clock says, for replica_clock.c. */
@@ -176,7 +177,7 @@ void replica_refuse_writes(struct replica *r)
     while (w != NULL) {
         struct work *next = w->next;
 
-        if (w->kind == TICKET_COMMANDS && !w->maybe_logged && w->proposed == 0) {
+        if (w->kind == TICKET_COMMANDS && !w->urgent && !w->maybe_logged && w->proposed == 0) {
             work_finish(r, w, RESULT_NO_ROOM);
         }
         w = next;

@@ -38,12 +38,16 @@ enum ticket_result {
     RESULT_NO_ROOM,     /* certainly not applied: disks are nearly full */
 };
 
+enum { TICKET_NAME_MAX = 64 };
+
 struct ticket {
     /* Filled by the worker before gate_submit, constant afterwards. */
     enum ticket_kind kind;
     struct bytes in;
     uint32_t n_commands;
     uint64_t target;
+    char name[TICKET_NAME_MAX + 1]; /* the request's, in the nodes' logs; may be empty */
+    bool urgent;                    /* commands: not refused for want of room on disks */
 
     /* Filled by the loop before it says done. */
     enum ticket_result result;
@@ -60,6 +64,8 @@ bool frame_next(struct cursor *c, struct slice *frame);
 
 /* A new ticket with the worker's reference. Any thread. */
 struct ticket *ticket_new(enum ticket_kind kind);
+/* An id (statemachine/command.h), or nothing: it is printed as it is. */
+void ticket_name(struct ticket *t, const char *name);
 void ticket_release(struct ticket *t);
 
 struct gate;
@@ -70,6 +76,10 @@ struct gate;
  * RESULT_OVERLOADED, a closed one RESULT_UNAVAILABLE, at once. Worker threads; one call per ticket.
  */
 enum ticket_result gate_submit(struct gate *g, struct ticket *t, unsigned timeout_ms);
+
+/* True when a ticket with commands or a question would be refused now, as RESULT_OVERLOADED: asked
+ * before work is put into one. Counts it as refused. Any thread, no waiting. */
+bool gate_refuses(struct gate *g);
 
 /* What every answer's headers need; any thread, no waiting. */
 struct gate_view {
@@ -148,6 +158,7 @@ struct cluster_status {
     struct status_histogram commit_latency; /* proposed to applied, on the leader */
     struct status_histogram sync_latency;   /* one write and sync of the log */
     uint64_t queue_tickets, queue_bytes;    /* waiting in the gate now */
+    uint64_t queue_limit;                   /* tickets that may: it falls when they take long */
 
     /* Disk. `short_of_room`: this node's; `no_room`: it leads, and refuses writes. */
     uint64_t disk_free_bytes, disk_reserve_bytes;

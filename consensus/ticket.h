@@ -16,7 +16,7 @@ struct ticket_private {
     enum ticket_state state;
     bool entered; /* when abandoned: had it entered? */
     atomic_int references;
-    uint64_t deadline_ms;
+    uint64_t handed_in_ms, deadline_ms;
     struct gate *gate; /* to give its place back; NULL before it was handed in */
 };
 

@@ -22,6 +22,11 @@ static bool bound_valid(void *impl, struct slice command)
            command_decode(command.base, command.len, &decoded, &fault) == 0;
 }
 
+static bool bound_expect(void *impl, struct slice command)
+{
+    return machine_expect(machine_of(impl), command.base, command.len);
+}
+
 static int bound_apply(void *impl, uint64_t index, uint64_t time_ms, struct slice command,
                        struct bytes *outcome, struct fault *fault)
 {
@@ -76,6 +81,7 @@ void binding_init(struct fsm *fsm, struct machine **machine)
         .impl = machine,
         .applied_index = bound_applied_index,
         .valid = bound_valid,
+        .expect = bound_expect,
         .apply = bound_apply,
         .end_entry = bound_end_entry,
         .ready = bound_ready,

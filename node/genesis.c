@@ -61,7 +61,7 @@ static void ask(struct genesis *g)
     hand_in(g, t, GENESIS_ASKING);
 }
 
-static void create(struct genesis *g)
+static void create(struct genesis *g, uint64_t node_id)
 {
     struct command command = {
         .type = COMMAND_KEY_CREATE,
@@ -69,6 +69,15 @@ static void create(struct genesis *g)
         .principal = slice_of("operator"),
         .role = ROLE_OPERATOR,
         .secret_hash = g->secret_hash,
+        .n_by = 1,
+        .by = {{
+            .principal = slice_of("florind"), /* by its configuration; nobody called */
+            .key = slice_of("none"),
+            .address = slice_of("none"),
+            .request = slice_of("genesis"),
+            .role = ROLE_OPERATOR,
+            .node = node_id,
+        }},
     };
     struct ticket *t = ticket_new(TICKET_COMMANDS);
     struct bytes encoded;
@@ -105,7 +114,7 @@ static void take_answer(struct genesis *g)
     if (view.directory_version != 0) {
         g->step = GENESIS_DONE;
     } else if (view.leader_id == view.node_id) {
-        create(g);
+        create(g, view.node_id);
     }
 }
 

@@ -108,6 +108,7 @@ static int open_machine(struct node *n, struct fault *fault)
     if (node_open_machine_in(n, path, &n->machine, fault) != 0) {
         return -1;
     }
+    warm_start(&n->warm, &n->loop, path, n->reporter);
     n->checkpointer = checkpointer_new(node_wake, n);
     vault_open(n->vault, n->machine);
     node_schedule_checkpoint(n);
@@ -188,6 +189,7 @@ static int open_replica(struct node *n, struct fault *fault)
         .group_window = GROUP_WINDOW,
         .forward_max = n->config.queue_tickets,
         .forward_bytes_max = n->config.queue_bytes,
+        .slow_ms = n->config.slow_request_ms,
         .state_may_lead = install_state_may_lead(n),
         .more_status = node_more_status,
         .context = n,
@@ -247,6 +249,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
         .node_id = config->node_id,
         .max_tickets = config->queue_tickets,
         .max_bytes = config->queue_bytes,
+        .target_ms = config->queue_target_ms,
         .wake = node_wake,
         .now_ms = node_now_ms,
         .context = n,
@@ -323,6 +326,7 @@ static void last_checkpoint(struct node *n)
 
 static void close_loop(struct node *n)
 {
+    warm_stop(&n->warm);
     copy_close(n->copy, NULL, NULL);
     peer_links_close(n->links, NULL, NULL);
     uv_close((uv_handle_t *)&n->wake, NULL);

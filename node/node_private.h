@@ -16,6 +16,7 @@
 #include "node/room.h"
 #include "node/supervisor.h"
 #include "node/vault.h"
+#include "node/warm.h"
 
 enum node_phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_ENDED };
 
@@ -50,6 +51,7 @@ struct node {
 
     struct node_vault *vault; /* lets workers look at the machine */
     struct room room;
+    struct warm warm;
 
     struct copy *copy;  /* of the state, from or to a peer */
     bool install_ready; /* a copy is whole; exchange the states when nobody uses the old one */

@@ -78,6 +78,8 @@ void answer_encode(const struct answer *a, enum query_type type, struct bytes *o
         break;
     case QUERY_HISTORY:
     case QUERY_LEDGER:
+    case QUERY_ACTIONS:
+    case QUERY_ACTIONS_BEFORE:
         bytes_append_u64(out, a->next);
         append_records(a, out);
         break;
@@ -244,6 +246,8 @@ int answer_decode(const void *data, size_t len, struct answer *a, struct fault *
         break;
     case QUERY_HISTORY:
     case QUERY_LEDGER:
+    case QUERY_ACTIONS:
+    case QUERY_ACTIONS_BEFORE:
         a->next = cursor_u64(&in);
         take_records(&in, a);
         break;
@@ -284,7 +288,8 @@ int answer_decode(const void *data, size_t len, struct answer *a, struct fault *
     return 0;
 }
 
-int answer_next_record(struct answer *a, struct record *r, struct fault *fault)
+/* The bytes of the next of a->sealed: as answer_next_record. */
+static int next_sealed(struct answer *a, struct slice *sealed, struct fault *fault)
 {
     size_t len;
     const uint8_t *at;
@@ -298,7 +303,24 @@ int answer_next_record(struct answer *a, struct record *r, struct fault *fault)
         return fault_set(fault, "answer: a record is cut short");
     }
     a->n_records--;
-    return record_unseal(at, len, r, fault) == 0 ? 1 : -1;
+    *sealed = (struct slice){(const char *)at, len};
+    return 1;
+}
+
+int answer_next_record(struct answer *a, struct record *r, struct fault *fault)
+{
+    struct slice sealed;
+    int more = next_sealed(a, &sealed, fault);
+
+    return more == 1 && record_unseal(sealed.base, sealed.len, r, fault) != 0 ? -1 : more;
+}
+
+int answer_next_action(struct answer *a, struct action *action, struct fault *fault)
+{
+    struct slice sealed;
+    int more = next_sealed(a, &sealed, fault);
+
+    return more == 1 && action_unseal(sealed.base, sealed.len, action, fault) != 0 ? -1 : more;
 }
 
 int answer_next_round(struct answer *a, struct round_info *r, struct fault *fault)

@@ -25,6 +25,7 @@ struct audit {
     size_t n_sums;
     uint8_t chain[HASH_BYTES];
     uint64_t n_transactions;
+    uint64_t n_woven;               /* records that hold an action */
     uint64_t n_withdrawals, n_ends; /* in the ledger: applied withdrawals, and what ended them */
     uint64_t n_holds, n_closed;     /* in the table of holds */
     uint64_t n_open, n_active;      /* open ones there, and active ones in the players' purses */
@@ -156,6 +157,7 @@ static int audit_record(struct audit *a, uint64_t seq, struct fault *fault)
         return wrong(fault, seq, "its link is not the player's record before it");
     }
     book_put(a, TABLE_PLAYER, r.player, (int64_t)seq);
+    a->n_woven += r.action != 0 ? 1 : 0;
     if (r.verdict == VERDICT_APPLIED) {
         a->n_withdrawals += r.type == COMMAND_WITHDRAW ? 1 : 0;
         a->n_ends +=
@@ -549,9 +551,13 @@ int machine_audit_report(struct machine *m, struct audit_report *report, struct 
 
     a.books = changes_new();
     report->records = m->state.seq;
+    report->actions = m->state.actions.number;
     rc = machine_invariants(m, fault);
     if (rc == 0) {
         rc = audit_ledger(&a, fault);
+    }
+    if (rc == 0) {
+        rc = audit_actions(&m->state, a.n_woven, fault);
     }
     if (rc == 0) {
         rc = audit_tables(&a, fault);

@@ -18,7 +18,7 @@ static int book_purse(struct money *m, int64_t before_minor, struct fault *fault
     if (!player_holds(&m->player, m->record.currency)) {
         m->player.held[m->player.n_held++] = m->record.currency;
     }
-    state_put_purse(m->state, m->record.player, m->currency, before_minor, &m->purse);
+    state_put_purse_at(m->state, &m->keys->purse, m->currency, before_minor, &m->purse);
     return 0;
 }
 
@@ -95,13 +95,13 @@ int money_book(struct money *m, enum verdict verdict, struct decision *d, struct
     }
     m->transaction.seq = r->seq;
     m->transaction.origin = m->command->origin;
-    state_put_transaction(s, m->ids, m->place, &m->transaction);
+    state_put_transaction_at(s, &m->keys->transaction, &m->transaction);
     if (m->marks_original) {
         m->original.rolled_by = r->seq;
         state_put_transaction(s, m->ids, r->original, &m->original);
     }
     m->player.last_seq = r->seq;
-    state_put_player(s, r->player, &m->player);
+    state_put_player_at(s, &m->keys->player, &m->player);
     d->verdict = verdict;
     d->has_record = true;
     d->balance_now_minor = r->balance_minor;

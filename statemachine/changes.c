@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "statemachine/huge.h"
+
 enum {
-    BLOCK_BYTES = 1 << 20,
+    BLOCK_BYTES_FIRST = 1 << 16,
+    BLOCK_BYTES_MOST = 8 << 20,
     SLOTS_FIRST = 1 << 12,
     SLOT_COST = 40, /* slots of a hashed entry, two at least, and its place in a list, in bytes */
     LIST_COST = 8,  /* ... and of one that needs no slot */
@@ -56,6 +59,7 @@ static struct slot *new_slots(size_t n)
 {
     struct slot *slots = must(malloc(n * sizeof *slots));
 
+    huge_advise(slots, n * sizeof *slots);
     memset(slots, 0, n * sizeof *slots);
     return slots;
 }
@@ -116,22 +120,40 @@ void changes_clear(struct changes *s)
     s->size = 0;
 }
 
+/* A set that holds much gets large blocks, and few. */
+static struct block *new_block(const struct changes *s, size_t len)
+{
+    size_t size = BLOCK_BYTES_FIRST;
+    struct block *b;
+
+    while (size < BLOCK_BYTES_MOST && size < s->size / 4) {
+        size *= 2;
+    }
+    size = len > size ? len : size;
+    b = must(malloc(sizeof *b + size));
+    b->size = size;
+    huge_advise(b, sizeof *b + size);
+    return b;
+}
+
+static size_t round_up(size_t len)
+{
+    return (len + 7) & ~(size_t)7;
+}
+
 /* Memory for an entry or a value, aligned to 8; lives until clear. */
 static void *take(struct changes *s, size_t len)
 {
     struct block *b = s->blocks;
     uint8_t *at;
 
-    len = (len + 7) & ~(size_t)7;
+    len = round_up(len);
     if (b == NULL || b->size - s->block_used < len) {
         b = s->spare;
         if (b != NULL && b->size >= len) {
             s->spare = b->next;
         } else {
-            size_t size = len > BLOCK_BYTES ? len : BLOCK_BYTES;
-
-            b = must(malloc(sizeof *b + size));
-            b->size = size;
+            b = new_block(s, len);
         }
         b->next = s->blocks;
         s->blocks = b;
@@ -173,14 +195,11 @@ static struct slot *find(const struct changes *s, enum store_table table, struct
 
 static uint64_t ledger_seq(struct slice key)
 {
-    uint64_t seq = 0;
-    int i;
+    uint64_t seq;
 
-    assert(key.len == 8);
-    for (i = 0; i < 8; i++) {
-        seq = seq << 8 | (uint8_t)key.base[i];
-    }
-    return seq;
+    assert(key.len == sizeof seq);
+    memcpy(&seq, key.base, sizeof seq);
+    return be64toh(seq);
 }
 
 static struct change *ledger_find(const struct changes *s, struct slice key)
@@ -207,6 +226,17 @@ struct change *changes_get(const struct changes *s, enum store_table table, stru
 void changes_prefetch(const struct changes *s, uint64_t hash)
 {
     __builtin_prefetch(&s->slots[hash & (s->n_slots - 1)]);
+}
+
+void changes_prefetch_entry(const struct changes *s, uint64_t hash)
+{
+    const struct slot *slot = &s->slots[hash & (s->n_slots - 1)];
+
+    /* Most keys are in their first place. An entry is two lines or three. */
+    if (slot->hash == hash && slot->change != NULL) {
+        __builtin_prefetch(slot->change);
+        __builtin_prefetch((const char *)slot->change + 64);
+    }
 }
 
 static void grow(struct changes *s)
@@ -243,7 +273,7 @@ static void list_add(struct list *l, struct change *c)
 void changes_replace(struct changes *s, struct change *c, struct slice value)
 {
     if (value.len > c->value_room) {
-        c->value_room = (uint32_t)((value.len + 7) & ~(size_t)7);
+        c->value_room = (uint32_t)round_up(value.len);
         c->value = take(s, c->value_room);
     }
     if (value.len > 0) {
@@ -252,58 +282,64 @@ void changes_replace(struct changes *s, struct change *c, struct slice value)
     c->value_len = (uint32_t)value.len;
 }
 
-static struct change *add(struct changes *s, enum store_table table, struct slice key)
+/* An entry with its first value, side by side. */
+static struct change *add(struct changes *s, enum store_table table, struct slice key,
+                          struct slice value)
 {
-    struct change *c = take(s, sizeof *c + key.len);
+    size_t value_at = round_up(sizeof(struct change) + key.len);
+    size_t room = round_up(value.len);
+    struct change *c = take(s, value_at + room);
 
-    *c = (struct change){.table = (uint8_t)table, .key_len = (uint16_t)key.len};
+    c->value = (uint8_t *)c + value_at;
+    c->value_len = (uint32_t)value.len;
+    c->value_room = (uint32_t)room;
+    c->key_len = (uint16_t)key.len;
+    c->table = (uint8_t)table;
     memcpy(c->key, key.base, key.len);
+    if (value.len > 0) {
+        memcpy(c->value, value.base, value.len);
+    }
     list_add(&s->lists[table], c);
     s->count++;
     return c;
 }
 
-static struct change *add_to_ledger(struct changes *s, struct slice key)
+static struct change *put_record(struct changes *s, struct slice key, struct slice value)
 {
     const struct list *l = &s->lists[TABLE_LEDGER];
+    struct change *c = ledger_find(s, key);
 
+    if (c != NULL) {
+        changes_replace(s, c, value);
+        return c;
+    }
     assert(l->n == 0 || ledger_seq(key) == ledger_seq(change_key(l->items[l->n - 1])) + 1);
     (void)l;
     s->size += LIST_COST;
-    return add(s, TABLE_LEDGER, key);
+    return add(s, TABLE_LEDGER, key, value);
 }
 
-static struct change *add_hashed(struct changes *s, enum store_table table, struct slice key,
-                                 uint64_t hash)
+struct change *changes_put(struct changes *s, enum store_table table, struct slice key,
+                           uint64_t hash, struct slice value)
 {
-    struct slot *slot = find(s, table, key, hash);
+    struct slot *slot;
 
+    if (table == TABLE_LEDGER) {
+        return put_record(s, key, value);
+    }
+    slot = find(s, table, key, hash);
     if (slot->change != NULL) {
+        changes_replace(s, slot->change, value);
         return slot->change;
     }
     if (2 * (s->hashed + 1) > s->n_slots) {
         grow(s);
         slot = find(s, table, key, hash);
     }
-    *slot = (struct slot){hash, add(s, table, key)};
+    *slot = (struct slot){hash, add(s, table, key, value)};
     s->hashed++;
     s->size += SLOT_COST;
     return slot->change;
-}
-
-struct change *changes_put(struct changes *s, enum store_table table, struct slice key,
-                           uint64_t hash, struct slice value)
-{
-    struct change *c;
-
-    if (table == TABLE_LEDGER) {
-        c = ledger_find(s, key);
-        c = c != NULL ? c : add_to_ledger(s, key);
-    } else {
-        c = add_hashed(s, table, key, hash);
-    }
-    changes_replace(s, c, value);
-    return c;
 }
 
 struct change *const *changes_of(const struct changes *s, enum store_table table, size_t *n)

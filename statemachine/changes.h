@@ -54,6 +54,8 @@ struct change *changes_get(const struct changes *s, enum store_table table, stru
 
 /* Says that this hash will be asked for soon. */
 void changes_prefetch(const struct changes *s, uint64_t hash);
+/* ... and some time later: that the entry which stands there will be. */
+void changes_prefetch_entry(const struct changes *s, uint64_t hash);
 
 /* Copies both. A value that is there is replaced; slices of it then show the new content, or stay
  * as they were if the new one is longer than its room. `value` must not borrow from this entry. A

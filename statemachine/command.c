@@ -16,6 +16,9 @@ struct shape {
 #define MONEY (BY | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY))
 #define PLAY  (BIT(KEY_ROUND) | BIT(KEY_GAME) | BIT(KEY_SESSION) | BIT(KEY_DRY_RUN))
 #define NAMED (ALL | BIT(KEY_NAME))
+/* What changes the configuration may say by whom it came; what our own nodes make of themselves,
+ * and what older ones have made, does not. */
+#define OF_ACTOR BIT(KEY_BY)
 
 static const struct shape shapes[] = {
     [COMMAND_BET] = {MONEY | BIT(KEY_AMOUNT), PLAY},
@@ -29,25 +32,27 @@ static const struct shape shapes[] = {
     [COMMAND_ROUND_CLOSE] = {BY | BIT(KEY_ID) | BIT(KEY_PLAYER) | BIT(KEY_ROUND), 0},
     [COMMAND_ATOMIC] = {BY | BIT(KEY_PLAYER) | BIT(KEY_CURRENCY) | BIT(KEY_ITEMS),
                         PLAY | BIT(KEY_ID) | BIT(KEY_CLOSE_ROUND)},
-    [COMMAND_CURRENCY_CREATE] = {NAMED | BIT(KEY_SCALE), 0},
-    [COMMAND_PRINCIPAL_CREATE] = {NAMED | BIT(KEY_ROLE), BIT(KEY_IDS_SCOPE)},
+    [COMMAND_CURRENCY_CREATE] = {NAMED | BIT(KEY_SCALE), OF_ACTOR},
+    [COMMAND_PRINCIPAL_CREATE] = {NAMED | BIT(KEY_ROLE), BIT(KEY_IDS_SCOPE) | OF_ACTOR},
     [COMMAND_KEY_CREATE] = {NAMED | BIT(KEY_PRINCIPAL) | BIT(KEY_ROLE),
-                            BIT(KEY_KEY_KIND) | BIT(KEY_SECRET_HASH) | BIT(KEY_SEALED)},
-    [COMMAND_PLAYER_CREATE] = {ALL | BIT(KEY_PLAYER), BIT(KEY_CURRENCIES)},
+                            BIT(KEY_KEY_KIND) | BIT(KEY_SECRET_HASH) | BIT(KEY_SEALED) | OF_ACTOR},
+    [COMMAND_PLAYER_CREATE] = {ALL | BIT(KEY_PLAYER), BIT(KEY_CURRENCIES) | OF_ACTOR},
     [COMMAND_PLAYER_UPDATE] = {ALL | BIT(KEY_PLAYER), BIT(KEY_SETS) | BIT(KEY_STATUS) |
                                                           BIT(KEY_UNTIL_MS) | BIT(KEY_REMINDER_S) |
-                                                          BIT(KEY_LIMITS)},
+                                                          BIT(KEY_LIMITS) | OF_ACTOR},
     [COMMAND_SESSION_OPEN] = {NAMED | BIT(KEY_PLAYER) | BIT(KEY_TOKEN_HASH) | BIT(KEY_TTL_S),
                               BIT(KEY_PRINCIPAL) | BIT(KEY_GAME) | BIT(KEY_PARENT_HASH) |
                                   BIT(KEY_REMINDER_S)},
     [COMMAND_SESSION_CLOSE] = {NAMED, 0},
     [COMMAND_SESSION_ROTATE] = {NAMED | BIT(KEY_TOKEN_HASH), BIT(KEY_TTL_S)},
     [COMMAND_SESSION_AUTHENTICATE] = {BY | BIT(KEY_TOKEN_HASH), 0},
-    [COMMAND_PASSWORD_SET] = {ALL | BIT(KEY_PLAYER) | BIT(KEY_PASSWORD_HASH), 0},
+    [COMMAND_PASSWORD_SET] = {ALL | BIT(KEY_PLAYER) | BIT(KEY_PASSWORD_HASH), OF_ACTOR},
     [COMMAND_PRINCIPAL_UPDATE] = {NAMED | BIT(KEY_ROLE) | BIT(KEY_SETS),
                                   BIT(KEY_DISABLED) | BIT(KEY_SHORTFALL) | BIT(KEY_RATE_PER_S) |
-                                      BIT(KEY_IP_ALLOW) | BIT(KEY_CURRENCIES) | BIT(KEY_IDS_SCOPE)},
-    [COMMAND_KEY_UPDATE] = {NAMED | BIT(KEY_DISABLED), 0},
+                                      BIT(KEY_IP_ALLOW) | BIT(KEY_CURRENCIES) | BIT(KEY_IDS_SCOPE) |
+                                      OF_ACTOR},
+    [COMMAND_KEY_UPDATE] = {NAMED | BIT(KEY_DISABLED), OF_ACTOR},
+    [COMMAND_ACTION] = {ALL | BIT(KEY_ID) | BIT(KEY_BY), BIT(KEY_NAME) | BIT(KEY_NOTE)},
 };
 
 /* NULL: there is no such type. */
@@ -74,6 +79,12 @@ uint64_t limit_always(const struct limit_change *limit)
     return BIT(KEY_LIMIT_KIND) | BIT(KEY_LIMIT_PERIOD) | (limit->none ? 0 : BIT(KEY_AMOUNT));
 }
 
+uint64_t actor_always(void)
+{
+    return BIT(KEY_PRINCIPAL) | BIT(KEY_ID) | BIT(KEY_NAME) | BIT(KEY_ROLE) | BIT(KEY_ADDRESS) |
+           BIT(KEY_NODE);
+}
+
 bool id_valid(struct slice id)
 {
     /* A bet has five ids, and they are looked at on its way in and when it is applied. */
@@ -96,6 +107,25 @@ bool id_valid(struct slice id)
         all &= fits[*at];
     }
     return all != 0;
+}
+
+bool note_valid(struct slice text)
+{
+    size_t i;
+
+    for (i = 0; i < text.len; i++) {
+        if (text.base[i] < ' ' || text.base[i] > '~') {
+            return false;
+        }
+    }
+    return text.len <= NOTE_MAX;
+}
+
+bool command_is_recorded_action(enum command_type type)
+{
+    const struct shape *shape = shape_of(type);
+
+    return shape != NULL && ((shape->needs | shape->may_have) & BIT(KEY_BY)) != 0;
 }
 
 bool cidr_valid(struct slice text)
@@ -249,6 +279,10 @@ static int check_type(const struct command *c, uint64_t keys, struct fault *faul
         return check_player_update(c, keys, fault);
     case COMMAND_ATOMIC:
         return check_atomic(c, fault);
+    case COMMAND_ACTION:
+        return note_valid(c->note)
+                   ? 0
+                   : fault_set(fault, "command: a note holds more than printable ASCII");
     default:
         return 0;
     }

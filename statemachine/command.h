@@ -30,6 +30,7 @@ enum {
     SESSION_TTL_S_MAX = 2592000, /* 30 days */
     HOLD_EXPIRES_S_MAX = 31536000,
     HOLD_EXPIRES_S_DEFAULT = 604800, /* 7 days */
+    NOTE_MAX = 200,                  /* characters of an action's note */
     COMMAND_BYTES_MAX = 16384,       /* one encoded command */
 };
 
@@ -60,6 +61,7 @@ enum command_type {
     COMMAND_PASSWORD_SET = 41,
     COMMAND_PRINCIPAL_UPDATE = 42,
     COMMAND_KEY_UPDATE = 43,
+    COMMAND_ACTION = 44, /* changes nothing: leaves a record that this was asked for (action.h) */
 };
 
 enum win_kind { WIN_PLAIN = 0, WIN_JACKPOT = 1, WIN_PROMO = 2, WIN_FREESPIN = 3 };
@@ -121,6 +123,17 @@ struct command_item {
     struct slice original;
     struct decimal amount;
     bool negative; /* adjust: takes from the player, never below what is available */
+};
+
+/* Who acts, and from where, as the node says that took the call. It goes with what changes the
+ * configuration, which leaves a record of that (action.h). All of it is there; the texts are ids.
+ */
+struct actor {
+    struct slice principal, key;
+    struct slice address; /* the client's */
+    struct slice request; /* the call's id in the nodes' logs */
+    enum role role;
+    uint64_t node;
 };
 
 /* Which fields an update changes; the others stay as they are, and are zero or empty in it. */
@@ -189,7 +202,10 @@ struct command {
      * Player update: player, sets, status, until_ms, reminder_s, limits; some of it.
      * Principal update: name, role (provider or gateway, must be its role), sets and its fields.
      * Key update: name, disabled.
-     * Password: player, password_hash. */
+     * Password: player, password_hash.
+     *
+     * All of these, when they come from a client: by. Action: by, id = what is asked for, and as
+     * needed name = what it is about, note = more about it, to be read by people. */
     struct slice name;
     uint8_t scale;
     enum role role;
@@ -220,8 +236,11 @@ struct command {
     /* Lists at the end, so that what has none need not clear them: see command_init. */
     uint8_t n_items;
     uint8_t n_limits;
+    uint8_t n_by;      /* of `by` below: none or one */
+    struct slice note; /* printable ASCII */
     struct slice currencies[CURRENCIES_PER_PLAYER];
     struct slice ip_allow[IP_ALLOW_MAX]; /* each 1 to CIDR_TEXT_MAX of `0-9 a-f A-F . : /` */
+    struct actor by[1];
     struct command_item items[ITEMS_MAX];
     struct limit_change limits[LIMIT_CHANGES_MAX];
 };
@@ -248,6 +267,13 @@ int command_decode(const void *data, size_t len, struct command *c, struct fault
 /* Item i of an atomic command as a command of its own, for which command_check holds too. Borrows
  * what c borrows. */
 void command_of_item(const struct command *c, unsigned i, struct command *item);
+
+/* True for up to NOTE_MAX printable characters of ASCII. */
+bool note_valid(struct slice text);
+
+/* A change of the configuration, which leaves a record of who made it when it says that; or a
+ * COMMAND_ACTION. */
+bool command_is_recorded_action(enum command_type type);
 
 /* A name of an address range: the characters only; its meaning is the api's. */
 bool cidr_valid(struct slice text);

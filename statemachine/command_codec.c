@@ -1,8 +1,9 @@
 /* Commands as bytes. Guarantee: one command has one encoding, and what decodes is well formed.
  *
- * How: maps are written and read by the tables of fields. The decoder fills a struct, then holds
- * the keys it met against what the struct says is present: a difference is a missing field, or one
- * that should have been left out. */
+ * How: maps are written and read by the tables of fields. The decoder fills a struct, looking at
+ * each value when it is read, and then holds the keys it met against those that must be there and
+ * those that are not empty: a difference is a missing field, or one that should have been left
+ * out. */
 #include <msgpack.h>
 
 #include "statemachine/command_fields.h"
@@ -34,6 +35,7 @@ static void pack_list(msgpack_packer *pk, const void *base, const struct field *
     const char *at = (const char *)base + f->offset;
     const struct command_item *items = (const void *)at;
     const struct limit_change *limits = (const void *)at;
+    const struct actor *actors = (const void *)at;
     uint8_t n = ((const uint8_t *)base)[f->count_offset];
     struct slice text;
     uint8_t i;
@@ -48,6 +50,9 @@ static void pack_list(msgpack_packer *pk, const void *base, const struct field *
         case FORM_LIMITS:
             pack_map(pk, &limits[i], limit_fields,
                      fields_present(&limits[i], limit_fields, limit_always(&limits[i])));
+            break;
+        case FORM_ACTORS:
+            pack_map(pk, &actors[i], actor_fields, actor_always());
             break;
         default:
             memcpy(&text, at + i * sizeof text, sizeof text);
@@ -107,8 +112,20 @@ void command_encode(const struct command *c, struct bytes *out)
 
 /* ---- decoding ---- */
 
-static int take_map(struct cursor *in, void *base, const struct field *table, uint64_t *seen,
+/* The keys that a map had, and those of them that are neither zero nor empty. */
+struct taken {
+    uint64_t seen;
+    uint64_t set;
+};
+
+static int take_map(struct cursor *in, void *base, const struct field *table, struct taken *taken,
                     struct fault *fault);
+
+/* Keys that are missing, or empty where they should have been left out. */
+static uint64_t not_as_encoded(struct taken taken, uint64_t always)
+{
+    return (always & ~taken.seen) | (taken.seen & ~always & ~taken.set);
+}
 
 static int bad(const struct field *f, struct fault *fault)
 {
@@ -132,7 +149,8 @@ static struct decimal unpack_amount(struct cursor *in)
     return (struct decimal){(int64_t)digits, (uint8_t)after_point};
 }
 
-static void unpack_number(struct cursor *in, void *base, const struct field *f)
+/* Gives the number, too. */
+static uint64_t unpack_number(struct cursor *in, void *base, const struct field *f)
 {
     char *at = (char *)base + f->offset;
     uint64_t v = unpack_uint(in);
@@ -141,7 +159,7 @@ static void unpack_number(struct cursor *in, void *base, const struct field *f)
     /* Before it is cut to its place: 256 is no 0. */
     if (v > f->max) {
         in->failed = true;
-        return;
+        return 0;
     }
     switch (f->size) {
     case 8:
@@ -153,6 +171,7 @@ static void unpack_number(struct cursor *in, void *base, const struct field *f)
     default:
         *(uint8_t *)at = (uint8_t)v;
     }
+    return v;
 }
 
 /* A map in a list. What it has must be what its struct says. */
@@ -161,22 +180,33 @@ static int take_element(struct cursor *in, void *list, uint32_t i, const struct 
 {
     struct command_item *item = (struct command_item *)list + i;
     struct limit_change *limit = (struct limit_change *)list + i;
-    uint64_t seen, present;
+    struct actor *actor = (struct actor *)list + i;
+    struct taken taken;
+    uint64_t always;
 
-    if (f->form == FORM_ITEMS) {
+    switch (f->form) {
+    case FORM_ITEMS:
         *item = (struct command_item){0};
-        if (take_map(in, item, item_fields, &seen, fault) != 0) {
+        if (take_map(in, item, item_fields, &taken, fault) != 0) {
             return -1;
         }
-        present = fields_present(item, item_fields, item_always(item));
-    } else {
+        always = item_always(item);
+        break;
+    case FORM_LIMITS:
         *limit = (struct limit_change){0};
-        if (take_map(in, limit, limit_fields, &seen, fault) != 0) {
+        if (take_map(in, limit, limit_fields, &taken, fault) != 0) {
             return -1;
         }
-        present = fields_present(limit, limit_fields, limit_always(limit));
+        always = limit_always(limit);
+        break;
+    default:
+        *actor = (struct actor){.role = ROLE_NONE};
+        if (take_map(in, actor, actor_fields, &taken, fault) != 0) {
+            return -1;
+        }
+        always = actor_always();
     }
-    return seen == present ? 0 : bad(f, fault);
+    return not_as_encoded(taken, always) == 0 ? 0 : bad(f, fault);
 }
 
 static int take_list(struct cursor *in, void *base, const struct field *f, struct fault *fault)
@@ -201,7 +231,37 @@ static int take_list(struct cursor *in, void *base, const struct field *f, struc
     return in->failed ? bad(f, fault) : 0;
 }
 
-static int take_value(struct cursor *in, void *base, const struct field *f, struct fault *fault)
+/* A value of those forms that are rare, or hold others. */
+static int take_rare(struct cursor *in, void *base, const struct field *f, bool *set,
+                     struct fault *fault)
+{
+    char *at = (char *)base + f->offset;
+    struct slice blob;
+
+    switch (f->form) {
+    case FORM_BLOB:
+        blob = unpack_blob(in);
+        memcpy(at, &blob, sizeof blob);
+        break;
+    case FORM_HASH:
+        blob = unpack_blob(in);
+        if (blob.len != SECRET_HASH_BYTES) {
+            in->failed = true;
+        }
+        memcpy(at, &blob.base, sizeof blob.base);
+        break;
+    default:
+        if (take_list(in, base, f, fault) != 0) {
+            return -1;
+        }
+    }
+    *set = field_is_set(base, f);
+    return in->failed ? bad(f, fault) : field_check(base, f, fault);
+}
+
+/* *set: it is neither zero nor empty. */
+static int take_value(struct cursor *in, void *base, const struct field *f, bool *set,
+                      struct fault *fault)
 {
     char *at = (char *)base + f->offset;
     struct decimal amount;
@@ -211,90 +271,72 @@ static int take_value(struct cursor *in, void *base, const struct field *f, stru
     case FORM_TEXT:
         text = unpack_text(in);
         memcpy(at, &text, sizeof text);
-        break;
-    case FORM_BLOB:
-        text = unpack_blob(in);
-        memcpy(at, &text, sizeof text);
-        break;
-    case FORM_HASH:
-        text = unpack_blob(in);
-        if (text.len != SECRET_HASH_BYTES) {
-            in->failed = true;
+        *set = id_valid(text);
+        if (!*set && !in->failed) {
+            return field_check(base, f, fault); /* which says so */
         }
-        memcpy(at, &text.base, sizeof text.base);
         break;
     case FORM_NUMBER:
-        unpack_number(in, base, f);
+        *set = unpack_number(in, base, f) != 0;
         break;
     case FORM_AMOUNT:
         amount = unpack_amount(in);
         memcpy(at, &amount, sizeof amount);
+        *set = amount.digits != 0 || amount.after_point != 0;
         break;
     default:
-        return take_list(in, base, f, fault);
+        return take_rare(in, base, f, set, fault);
     }
     return in->failed ? bad(f, fault) : 0;
 }
 
-static int take_map(struct cursor *in, void *base, const struct field *table, uint64_t *seen,
+static int take_map(struct cursor *in, void *base, const struct field *table, struct taken *taken,
                     struct fault *fault)
 {
     uint64_t next = 0;
     uint32_t n;
 
-    *seen = 0;
+    *taken = (struct taken){0, 0};
     for (n = unpack_map(in); n > 0 && !in->failed; n--) {
         uint64_t key = unpack_uint(in);
+        bool set = false;
 
         if (in->failed || key >= KEY_COUNT || table[key].name == NULL || key < next) {
             return fault_set(fault, "command: a field is unknown, repeated or out of order");
         }
         next = key + 1;
-        *seen |= BIT(key);
-        if (take_value(in, base, &table[key], fault) != 0) {
+        if (take_value(in, base, &table[key], &set, fault) != 0) {
             return -1;
         }
+        taken->seen |= BIT(key);
+        taken->set |= set ? BIT(key) : 0;
     }
     return in->failed ? fault_set(fault, "command: a map is cut short") : 0;
-}
-
-/* Only what was met is looked at: all else is zero. */
-static int check_seen(const struct command *c, uint64_t seen, struct fault *fault)
-{
-    uint64_t always = command_always(c);
-    uint64_t wrong = always & ~seen, rest;
-
-    for (rest = seen & ~always; rest != 0; rest &= rest - 1) {
-        if (!field_is_set(c, &command_fields[__builtin_ctzll(rest)])) {
-            wrong |= rest & -rest;
-        }
-    }
-    return wrong == 0
-               ? 0
-               : fault_set(fault, "command: %s is missing, or empty where it should be left out",
-                           command_fields[__builtin_ctzll(wrong)].name);
 }
 
 int command_decode(const void *data, size_t len, struct command *c, struct fault *fault)
 {
     struct cursor in = cursor_of(data, len);
-    uint64_t seen;
+    struct taken taken;
+    uint64_t wrong;
 
     command_init(c);
     if (len > COMMAND_BYTES_MAX) {
         return fault_set(fault, "command: %zu bytes are over %d", len, COMMAND_BYTES_MAX);
     }
-    if (take_map(&in, c, command_fields, &seen, fault) != 0) {
+    if (take_map(&in, c, command_fields, &taken, fault) != 0) {
         return -1;
     }
     if (in.left > 0) {
         return fault_set(fault, "command: bytes are left over after it");
     }
-    if (check_seen(c, seen, fault) != 0 || fields_check(c, command_fields, seen, fault) != 0) {
-        return -1;
+    wrong = not_as_encoded(taken, command_always(c));
+    if (wrong != 0) {
+        return fault_set(fault, "command: %s is missing, or empty where it should be left out",
+                         command_fields[__builtin_ctzll(wrong)].name);
     }
     if (c->type == COMMAND_ADJUST) {
         return fault_set(fault, "command: this type comes in a transaction only");
     }
-    return command_check_shape(c, seen, fault);
+    return command_check_shape(c, taken.seen, fault);
 }

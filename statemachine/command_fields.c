@@ -71,6 +71,8 @@ const struct field command_fields[KEY_COUNT] = {
     [KEY_SEALED] = BLOB(command, sealed, SEALED_MAX),
     [KEY_PASSWORD_HASH] = BLOB(command, password_hash, PASSWORD_HASH_MAX),
     [KEY_IDS_SCOPE] = NUMBER(command, ids_scope, "ids_scope", IDS_PER_PLAYER),
+    [KEY_BY] = LIST(command, by, FORM_ACTORS, 1),
+    [KEY_NOTE] = BLOB(command, note, NOTE_MAX),
 };
 
 const struct field item_fields[KEY_COUNT] = {
@@ -89,6 +91,15 @@ const struct field limit_fields[KEY_COUNT] = {
     [KEY_LIMIT_KIND] = NUMBER(limit_change, kind, "kind", LIMIT_LOSS),
     [KEY_LIMIT_PERIOD] = NUMBER(limit_change, period, "period", PERIOD_MONTH),
     [KEY_LIMIT_NONE] = NUMBER(limit_change, none, "none", 1),
+};
+
+const struct field actor_fields[KEY_COUNT] = {
+    [KEY_PRINCIPAL] = TEXT(actor, principal),
+    [KEY_ID] = TEXT(actor, request),
+    [KEY_NAME] = TEXT(actor, key),
+    [KEY_ROLE] = NUMBER(actor, role, "role", ROLE_AUDITOR),
+    [KEY_ADDRESS] = TEXT(actor, address),
+    [KEY_NODE] = NUMBER(actor, node, "node", UINT64_MAX),
 };
 
 uint64_t field_number(const void *base, const struct field *f)
@@ -166,6 +177,7 @@ static int check_list(const void *base, const struct field *f, struct fault *fau
     for (i = 0; i < n; i++) {
         const struct command_item *item = (const void *)at;
         const struct limit_change *limit = (const void *)at;
+        const struct actor *actor = (const void *)at;
         int rc = 0;
 
         switch (f->form) {
@@ -181,6 +193,12 @@ static int check_list(const void *base, const struct field *f, struct fault *fau
                 rc = fault_set(fault, "command: limits hold one without and with an amount");
             }
             break;
+        case FORM_ACTORS:
+            rc = fields_check(&actor[i], actor_fields, actor_always(), fault);
+            if (rc == 0 && actor[i].role == ROLE_NONE) {
+                rc = fault_set(fault, "command: by holds somebody without a role");
+            }
+            break;
         default:
             memcpy(&text, at + i * sizeof text, sizeof text);
             if (f == &command_fields[KEY_IP_ALLOW] ? !cidr_valid(text) : !id_valid(text)) {
@@ -194,7 +212,7 @@ static int check_list(const void *base, const struct field *f, struct fault *fau
     return 0;
 }
 
-static int check_value(const void *base, const struct field *f, struct fault *fault)
+int field_check(const void *base, const struct field *f, struct fault *fault)
 {
     const char *at = (const char *)base + f->offset;
     struct decimal amount;
@@ -231,7 +249,7 @@ static int check_value(const void *base, const struct field *f, struct fault *fa
 int fields_check(const void *base, const struct field *table, uint64_t keys, struct fault *fault)
 {
     for (; keys != 0; keys &= keys - 1) {
-        if (check_value(base, &table[__builtin_ctzll(keys)], fault) != 0) {
+        if (field_check(base, &table[__builtin_ctzll(keys)], fault) != 0) {
             return -1;
         }
     }

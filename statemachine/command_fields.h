@@ -50,7 +50,11 @@ enum field_key {
     KEY_LIMIT_PERIOD = 53,
     KEY_LIMIT_NONE = 54,
     KEY_IDS_SCOPE = 55,
-    KEY_COUNT = 56,
+    KEY_BY = 56, /* array of maps, in which KEY_NAME is the key's and KEY_ID the request's */
+    KEY_NOTE = 57,
+    KEY_ADDRESS = 58,
+    KEY_NODE = 59,
+    KEY_COUNT = 60,
 };
 
 #define BIT(key) (UINT64_C(1) << (key))
@@ -64,6 +68,7 @@ enum field_form {
     FORM_TEXTS,    /* struct slice[max], with a uint8_t count at count_offset */
     FORM_ITEMS,
     FORM_LIMITS,
+    FORM_ACTORS,
 };
 
 struct field {
@@ -79,6 +84,7 @@ struct field {
 extern const struct field command_fields[KEY_COUNT];
 extern const struct field item_fields[KEY_COUNT];
 extern const struct field limit_fields[KEY_COUNT];
+extern const struct field actor_fields[KEY_COUNT];
 
 /* The keys that the struct at `base` has: those in `always`, and whatever is not zero or empty. */
 uint64_t fields_present(const void *base, const struct field *table, uint64_t always);
@@ -87,7 +93,8 @@ bool field_is_set(const void *base, const struct field *f);
 uint64_t field_number(const void *base, const struct field *f);
 struct slice field_slice(const void *base, const struct field *f);
 
-/* Each of the values under `keys` by itself. */
+/* A value by itself; and each of those under `keys`. */
+int field_check(const void *base, const struct field *f, struct fault *fault);
 int fields_check(const void *base, const struct field *table, uint64_t keys, struct fault *fault);
 /* The keys together: what the type needs is there, and nothing else. */
 int command_check_shape(const struct command *c, uint64_t keys, struct fault *fault);
@@ -96,5 +103,6 @@ int command_check_shape(const struct command *c, uint64_t keys, struct fault *fa
 uint64_t command_always(const struct command *c);
 uint64_t item_always(const struct command_item *item);
 uint64_t limit_always(const struct limit_change *limit);
+uint64_t actor_always(void); /* all that there is */
 
 #endif

@@ -31,6 +31,8 @@ int machine_digest(struct machine *m, uint8_t digest[HASH_BYTES], struct fault *
     bytes_append_u64(&head, s->directory);
     bytes_append_u64(&head, s->seq);
     bytes_append(&head, s->hash, HASH_BYTES);
+    bytes_append_u64(&head, s->actions.number);
+    bytes_append(&head, s->actions.hash, HASH_BYTES);
     crypto_generichash_init(&hash, NULL, 0, HASH_BYTES);
     digest_part(&hash, head.base, head.len);
     bytes_release(&head);

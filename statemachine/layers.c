@@ -27,27 +27,42 @@ void layers_close(struct layers *l)
     seen_release(&l->seen);
 }
 
+void layers_key(const struct layers *l, enum store_table table, size_t len, struct layers_key *key)
+{
+    assert(len > 0 && len <= STORE_KEY_MAX && table != TABLE_LEDGER);
+    key->hash = changes_hash(l->hash_key, table, (struct slice){key->text, len});
+    key->active = NULL;
+    key->table = (uint16_t)table;
+    key->len = (uint16_t)len;
+}
+
+static struct slice text_of(const struct layers_key *key)
+{
+    return (struct slice){key->text, key->len};
+}
+
 /* Two for each table: a bet changes a player's balance and a provider's, whose keys begin with
  * another byte. */
 static struct layers_memo *memo_of(const struct layers *l, enum store_table table, struct slice key)
 {
     struct layers_memo *memo = &l->memos[2 * table + ((unsigned)key.base[0] & 1)];
 
-    if (!slice_equal((struct slice){memo->key, memo->key_len}, key)) {
-        memo->hash = changes_hash(l->hash_key, table, key);
-        memo->active = NULL;
-        memo->key_len = (uint16_t)key.len;
-        memcpy(memo->key, key.base, key.len);
+    assert(key.len > 0 && key.len <= STORE_KEY_MAX);
+    if (!slice_equal(text_of(&memo->key), key)) {
+        memcpy(memo->key.text, key.base, key.len);
+        layers_key(l, table, key.len, &memo->key);
+        memo->known = false;
     }
     return memo;
 }
 
+/* What they know ends with the sets and the store's view that they know it of. */
 static void forget_memos(struct layers *l)
 {
     size_t i;
 
     for (i = 0; i < (size_t)2 * TABLE_COUNT; i++) {
-        l->memos[i].key_len = 0;
+        l->memos[i].key.len = 0;
     }
 }
 
@@ -70,68 +85,102 @@ static int get_record(const struct layers *l, struct slice key, struct slice *va
     return l->store.get(l->store.impl, TABLE_LEDGER, key, value, fault);
 }
 
-int layers_get(const struct layers *l, enum store_table table, struct slice key,
-               struct slice *value, struct fault *fault)
+/* The draft's entry, or the active set's. */
+static const struct change *newest(const struct layers *l, struct layers_key *key)
 {
     const struct change *c = NULL;
-    struct layers_memo *memo;
 
-    assert(key.len > 0 && key.len <= STORE_KEY_MAX);
-    if (table == TABLE_LEDGER) {
-        return get_record(l, key, value, fault);
+    if (l->drafting) {
+        c = changes_get(l->draft, key->table, text_of(key), key->hash);
     }
-    memo = memo_of(l, table, key);
-    if (seen_never(&l->seen, table, memo->hash)) {
+    if (c == NULL && key->active == NULL) {
+        key->active = changes_get(l->active, key->table, text_of(key), key->hash);
+    }
+    return c != NULL ? c : key->active;
+}
+
+int layers_get_at(const struct layers *l, struct layers_key *key, struct slice *value,
+                  struct fault *fault)
+{
+    enum store_table table = (enum store_table)key->table;
+    const struct change *c;
+
+    if (seen_never(&l->seen, table, key->hash)) {
         return 0;
     }
-    if (l->drafting) {
-        c = changes_get(l->draft, table, key, memo->hash);
-    }
-    if (c == NULL) {
-        if (memo->active == NULL) {
-            memo->active = changes_get(l->active, table, key, memo->hash);
-        }
-        c = memo->active;
-    }
+    c = newest(l, key);
     if (c == NULL && !(table == TABLE_TRANSACTION && MUTANT(l, MUTANT_FORGET_FROZEN))) {
-        c = changes_get(l->other, table, key, memo->hash);
+        c = changes_get(l->other, table, text_of(key), key->hash);
     }
     if (c != NULL) {
         *value = change_value(c);
         return 1;
     }
-    return l->store.get(l->store.impl, table, key, value, fault);
+    return l->store.get(l->store.impl, table, text_of(key), value, fault);
 }
 
-void layers_prefetch(const struct layers *l, enum store_table table, struct slice key)
+int layers_get(const struct layers *l, enum store_table table, struct slice key,
+               struct slice *value, struct fault *fault)
 {
-    uint64_t hash = memo_of(l, table, key)->hash;
+    struct layers_memo *memo;
+    size_t added;
+    int rc;
 
-    seen_prefetch(&l->seen, table, hash);
-    changes_prefetch(l->active, hash);
-    changes_prefetch(l->other, hash);
+    if (table == TABLE_LEDGER) {
+        return get_record(l, key, value, fault);
+    }
+    memo = memo_of(l, table, key);
+    changes_of(l->active, table, &added);
+    if (memo->known && memo->added == added && !l->drafting) {
+        *value = memo->value;
+        return 1;
+    }
+    rc = layers_get_at(l, &memo->key, value, fault);
+    /* What is in the active set changes in its place; and a draft's is not for long. */
+    memo->known = rc == 1 && memo->key.active == NULL && !l->drafting;
+    if (memo->known) {
+        memo->value = *value;
+        memo->added = added;
+    }
+    return rc;
+}
+
+void layers_prefetch(const struct layers *l, const struct layers_key *key)
+{
+    seen_prefetch(&l->seen, (enum store_table)key->table, key->hash);
+    changes_prefetch(l->active, key->hash);
+    changes_prefetch(l->other, key->hash);
+}
+
+void layers_prefetch_entry(const struct layers *l, const struct layers_key *key)
+{
+    changes_prefetch_entry(l->active, key->hash);
+    changes_prefetch_entry(l->other, key->hash);
+}
+
+void layers_put_at(struct layers *l, struct layers_key *key, struct slice value)
+{
+    enum store_table table = (enum store_table)key->table;
+
+    if (key->active == NULL) {
+        seen_add(&l->seen, table, key->hash);
+    }
+    if (l->drafting) {
+        changes_put(l->draft, table, text_of(key), key->hash, value);
+    } else if (key->active != NULL) {
+        changes_replace(l->active, key->active, value);
+    } else {
+        key->active = changes_put(l->active, table, text_of(key), key->hash, value);
+    }
 }
 
 void layers_put(struct layers *l, enum store_table table, struct slice key, struct slice value)
 {
-    struct layers_memo *memo;
-
-    assert(key.len > 0 && key.len <= STORE_KEY_MAX);
     if (table == TABLE_LEDGER) {
         changes_put(l->drafting ? l->draft : l->active, table, key, 0, value);
         return;
     }
-    memo = memo_of(l, table, key);
-    if (memo->active == NULL) {
-        seen_add(&l->seen, table, memo->hash);
-    }
-    if (l->drafting) {
-        changes_put(l->draft, table, key, memo->hash, value);
-    } else if (memo->active != NULL) {
-        changes_replace(l->active, memo->active, value);
-    } else {
-        memo->active = changes_put(l->active, table, key, memo->hash, value);
-    }
+    layers_put_at(l, &memo_of(l, table, key)->key, value);
 }
 
 static void add_seen(struct layers *l, const struct changes *set, enum store_table table)
@@ -199,7 +248,7 @@ void layers_freeze(struct layers *l)
     l->active = l->other;
     l->other = active;
     l->frozen = true;
-    forget_memos(l); /* their entries are the frozen set's now */
+    forget_memos(l);
 }
 
 int layers_write(struct layers *l, struct fault *fault)
@@ -214,6 +263,7 @@ int layers_write(struct layers *l, struct fault *fault)
 
 int layers_thaw(struct layers *l, struct fault *fault)
 {
+    forget_memos(l);
     if (l->store.renew(l->store.impl, fault) != 0) {
         return -1;
     }

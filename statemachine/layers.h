@@ -15,13 +15,23 @@
 #include "statemachine/mutant.h"
 #include "statemachine/seen.h"
 
-/* The last keys that were looked up or put, by table: what a command changes it has read before, so
- * that most puts need neither hash nor search. */
-struct layers_memo {
+/* A key that is looked up and put, for a caller who does both: hashed once, found once. It holds
+ * for one command: layers_freeze ends it. */
+struct layers_key {
     uint64_t hash;
-    struct change *active; /* the key's entry in the active set; NULL: not known, perhaps none */
-    uint16_t key_len;      /* 0: nothing here */
-    char key[STORE_KEY_MAX];
+    struct change *active; /* its entry in the active set; NULL: not known, perhaps none */
+    uint16_t table;
+    uint16_t len; /* 0: nothing here */
+    char text[STORE_KEY_MAX];
+};
+
+/* The last keys that were named, by table: some stand in every command, so that most look-ups and
+ * puts by name need neither hash nor search. */
+struct layers_memo {
+    struct layers_key key;
+    struct slice value; /* what was found below the active set, ... */
+    bool known;         /* ... if anything was */
+    uint64_t added;     /* how many keys the table's active part had then */
 };
 
 struct layers {
@@ -49,11 +59,20 @@ void layers_close(struct layers *l);
 int layers_get(const struct layers *l, enum store_table table, struct slice key,
                struct slice *value, struct fault *fault);
 
-/* Says that this key will be asked for soon, so that several wait for memory at once. */
-void layers_prefetch(const struct layers *l, enum store_table table, struct slice key);
-
 /* Copies both. */
 void layers_put(struct layers *l, enum store_table table, struct slice key, struct slice value);
+
+/* The same with a key of one's own, of any table but the ledger. Its text is filled in before:
+ * layers_key does the rest. */
+void layers_key(const struct layers *l, enum store_table table, size_t len, struct layers_key *key);
+int layers_get_at(const struct layers *l, struct layers_key *key, struct slice *value,
+                  struct fault *fault);
+void layers_put_at(struct layers *l, struct layers_key *key, struct slice value);
+
+/* Says that this key will be asked for soon, so that several wait for memory at once; and some time
+ * later, that the entry which it has led to will be. */
+void layers_prefetch(const struct layers *l, const struct layers_key *key);
+void layers_prefetch_entry(const struct layers *l, const struct layers_key *key);
 
 /* At the start and once for each entry, up to `most` keys: see seen.h. */
 int layers_read_on(struct layers *l, size_t most, struct fault *fault);

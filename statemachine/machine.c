@@ -23,16 +23,23 @@ int machine_open(struct machine **machine, struct store store,
     if (m == NULL) {
         return fault_set(fault, "state machine: out of memory");
     }
+    m->ahead = calloc(AHEAD_MOST, sizeof *m->ahead);
+    if (m->ahead == NULL) {
+        free(m);
+        return fault_set(fault, "state machine: out of memory");
+    }
     m->options = *options;
     bytes_init(&m->records);
     /* sodium_init chooses the fast hash for this processor; it may be called many times. */
     if (sodium_init() < 0) {
+        free(m->ahead);
         free(m);
         return fault_set(fault, "state machine: libsodium can't be initialised");
     }
     if (state_open(&m->state, store, options->hash_key, &m->applied_index, fault) != 0 ||
         layers_read_on(&m->state.layers, SEEN_AT_OPEN, fault) != 0) {
         state_close(&m->state);
+        free(m->ahead);
         free(m);
         return -1;
     }
@@ -58,6 +65,7 @@ void machine_close(struct machine *m)
     state_close(&m->state);
     store.close(store.impl);
     bytes_release(&m->records);
+    free(m->ahead);
     free(m);
 }
 
@@ -123,6 +131,8 @@ static rule rule_of(const struct command *c)
         return rules_principal_update;
     case COMMAND_KEY_UPDATE:
         return rules_key_update;
+    case COMMAND_ACTION:
+        return rules_action;
     case COMMAND_ADJUST: /* comes as an item only: the decoder lets none through */
         break;
     }
@@ -132,10 +142,23 @@ static rule rule_of(const struct command *c)
 static int decide(struct state *s, const struct command *c, struct decision *d, struct fault *fault)
 {
     rule decides = rule_of(c);
+    int rc;
 
-    return decides != NULL
-               ? decides(s, c, d, fault)
-               : fault_set(fault, "state machine: command type %u has no rule", (unsigned)c->type);
+    if (decides == NULL) {
+        return fault_set(fault, "state machine: command type %u has no rule", (unsigned)c->type);
+    }
+    if (c->n_by == 0) {
+        return decides(s, c, d, fault);
+    }
+    rc = rules_acted_before(s, c, d, fault);
+    if (rc != 0) {
+        return rc < 0 ? -1 : 0;
+    }
+    if (decides(s, c, d, fault) != 0) {
+        return -1;
+    }
+    rules_write_action(s, c, d);
+    return 0;
 }
 
 void decision_append(const struct state *s, const struct decision *d, struct bytes *out)
@@ -175,10 +198,62 @@ static int read_command(uint64_t index, const void *bytes, size_t len, struct co
                      (unsigned long long)index, why.text);
 }
 
+static struct ahead *ahead_at(struct machine *m, unsigned i)
+{
+    return &m->ahead[(m->first_ahead + i) % AHEAD_MOST];
+}
+
+bool machine_expect(struct machine *m, const void *command, size_t len)
+{
+    struct ahead *next = ahead_at(m, m->n_ahead);
+    struct fault why;
+
+    if (m->n_ahead == AHEAD_MOST || command_decode(command, len, &next->command, &why) != 0) {
+        return false;
+    }
+    next->bytes = command;
+    next->len = len;
+    state_expect(&m->state, &next->command, &next->keys);
+    m->n_ahead++;
+    if (m->n_ahead > AHEAD_ENTRIES) {
+        state_expect_entries(&m->state, &ahead_at(m, m->n_ahead - AHEAD_ENTRIES)->keys);
+    }
+    return true;
+}
+
+/* The command if it was read ahead; its place in the ring is not used again before the next one is
+ * expected. */
+static struct ahead *take_ahead(struct machine *m, const void *command, size_t len)
+{
+    struct ahead *first = ahead_at(m, 0);
+
+    if (m->n_ahead == 0 || first->bytes != command || first->len != len) {
+        return NULL;
+    }
+    m->first_ahead = (m->first_ahead + 1) % AHEAD_MOST;
+    m->n_ahead--;
+    return first;
+}
+
+static int apply_one(struct machine *m, uint64_t index, const void *command, size_t len,
+                     struct ahead *ahead, struct decision *d, struct fault *fault)
+{
+    struct state *s = &m->state;
+    struct command c;
+
+    if (ahead != NULL) {
+        s->expected = &ahead->command;
+        s->expected_keys = &ahead->keys;
+        return decide(s, &ahead->command, d, fault);
+    }
+    s->expected = NULL;
+    return read_command(index, command, len, &c, fault) != 0 ? -1 : decide(s, &c, d, fault);
+}
+
 int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const void *command,
                   size_t len, struct bytes *outcome, struct fault *fault)
 {
-    struct command c;
+    struct ahead *ahead = take_ahead(m, command, len);
     struct decision d = {.verdict = VERDICT_APPLIED};
 
     if (index <= m->applied_index) {
@@ -191,8 +266,7 @@ int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const voi
     if (time_ms > m->state.clock_ms || MUTANT(&m->options, MUTANT_CLOCK_BACK)) {
         m->state.clock_ms = time_ms;
     }
-    if (read_command(index, command, len, &c, fault) != 0 ||
-        decide(&m->state, &c, &d, fault) != 0) {
+    if (apply_one(m, index, command, len, ahead, &d, fault) != 0) {
         m->broken = true;
         return -1;
     }
@@ -204,6 +278,7 @@ int machine_apply(struct machine *m, uint64_t index, uint64_t time_ms, const voi
 
 int machine_end_entry(struct machine *m, uint64_t index, struct fault *fault)
 {
+    m->n_ahead = 0;
     if (index <= m->applied_index) {
         return 0;
     }
@@ -283,6 +358,7 @@ static int wrong(struct fault *fault, const char *what)
 int machine_invariants(const struct machine *m, struct fault *fault)
 {
     const struct state *s = &m->state;
+    struct action a;
     struct record r;
     size_t i;
 
@@ -292,6 +368,14 @@ int machine_invariants(const struct machine *m, struct fault *fault)
     for (i = 0; i < s->n_currencies; i++) {
         if (s->currencies[i].sum != 0) {
             return wrong(fault, "a currency's balances do not sum to zero");
+        }
+    }
+    if (s->actions.number > 0) {
+        if (state_action(s, s->actions.number, &a, fault) != 0) {
+            return -1;
+        }
+        if (memcmp(a.hash, s->actions.hash, HASH_BYTES) != 0 || a.seq != s->actions.seq) {
+            return wrong(fault, "the actions' head is not the last one's hash");
         }
     }
     if (s->seq == 0) {

@@ -40,6 +40,12 @@ void machine_close(struct machine *m);
 /* The last Raft index whose effect is in the state; entries up to it are skipped on replay. */
 uint64_t machine_applied_index(const struct machine *m);
 
+/* Says which command comes next after those that were expected so far; its bytes stay as they are
+ * until it was applied or its entry ended. Changes nothing that is decided: it is read ahead, and
+ * the memory that it will need is fetched. False: not now (enough are expected), or it can't be
+ * read, as machine_apply will say. */
+bool machine_expect(struct machine *m, const void *command, size_t len);
+
 /* Applies one encoded command of the entry at `index` (the next after the applied one; several
  * commands share an index). time_ms is the entry's clock; the machine keeps its own from going
  * back. Appends one encoded outcome to `outcome` unless that is NULL. An index that is applied
@@ -115,7 +121,7 @@ struct audit_report {
     bool (*go_on)(void *context, uint64_t seq, uint64_t last_seq);
     void *context;
 
-    uint64_t records, players, balances;
+    uint64_t records, actions, players, balances;
     struct audit_total *totals; /* by currency; filled on 0 */
     size_t n_totals;
 };

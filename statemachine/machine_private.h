@@ -5,6 +5,18 @@
 #include "statemachine/machine.h"
 #include "statemachine/state.h"
 
+/* Commands are read some places ahead: far enough that memory has come, and no further, or what
+ * came is gone again. */
+enum { AHEAD_MOST = 8, AHEAD_ENTRIES = 4 };
+
+/* A command that was read before it is applied. */
+struct ahead {
+    const void *bytes;
+    size_t len;
+    struct command command;
+    struct command_keys keys;
+};
+
 struct machine {
     struct state state;
     struct machine_options options;
@@ -13,7 +25,9 @@ struct machine {
     uint64_t durable_index; /* ... and the last one that ended */
     bool in_entry;          /* some commands of entry applied_index + 1 are applied */
     bool broken;            /* a fault was met: nothing is applied any more */
-    struct bytes records;   /* of the answer that is being made; or its rounds */
+    struct ahead *ahead;    /* a ring of AHEAD_MOST */
+    unsigned first_ahead, n_ahead;
+    struct bytes records; /* of the answer that is being made; or its rounds */
 };
 
 /* Answers about other things than the ledger (queries_play.c). */
@@ -76,6 +90,17 @@ int rules_session_rotate(struct state *s, const struct command *c, struct decisi
                          struct fault *fault);
 int rules_session_authenticate(struct state *s, const struct command *c, struct decision *d,
                                struct fault *fault);
+
+int rules_action(struct state *s, const struct command *c, struct decision *d, struct fault *fault);
+
+/* A command that says by whom it came: 1 when it was decided before (our own nodes repeat commands)
+ * and d is how, 0, or -1; and, once it is decided, its action. */
+int rules_acted_before(const struct state *s, const struct command *c, struct decision *d,
+                       struct fault *fault);
+void rules_write_action(struct state *s, const struct command *c, const struct decision *d);
+
+/* audit_actions.c: part of machine_audit; `woven` of the ledger's records hold an action. */
+int audit_actions(const struct state *s, uint64_t woven, struct fault *fault);
 
 /* What rules_atomic and rules_player_update are made of. */
 

@@ -24,6 +24,10 @@ void state_put_meta(struct state *s, uint64_t applied_index)
     put_meta(s, "clock");
     bytes_append_u64(&s->value, s->directory);
     put_meta(s, "directory");
+    bytes_append_u64(&s->value, s->actions.number);
+    bytes_append(&s->value, s->actions.hash, HASH_BYTES);
+    bytes_append_u64(&s->value, s->actions.seq);
+    put_meta(s, "actions");
 }
 
 /* Finds a meta value of exactly `len` bytes. */
@@ -47,41 +51,54 @@ static int meta(const struct state *s, const char *name, size_t len, struct curs
     return 0;
 }
 
-static int check_format(const struct state *s, bool *fresh, struct fault *fault)
+/* *format 0: there is nothing yet. */
+static int read_format(const struct state *s, uint32_t *format, struct fault *fault)
 {
     struct slice value;
     struct cursor in;
-    uint32_t format;
     int rc = layers_get(&s->layers, TABLE_META, slice_of("format"), &value, fault);
 
     if (rc < 0) {
         return -1;
     }
-    *fresh = rc == 0;
+    *format = 0;
     if (rc == 0) {
         return 0;
     }
     in = cursor_of(value.base, value.len);
-    format = cursor_u32(&in);
-    if (in.failed || format < STATE_FORMAT_OLDEST || format > STATE_FORMAT) {
+    *format = cursor_u32(&in);
+    if (in.failed || *format < STATE_FORMAT_OLDEST || *format > STATE_FORMAT) {
         return fault_set(fault,
                          "state: the store has format %u, this florind knows %d; start the version "
                          "that wrote it, or a newer one",
-                         format, STATE_FORMAT);
+                         *format, STATE_FORMAT);
     }
+    return 0;
+}
+
+static int read_actions(struct state *s, struct fault *fault)
+{
+    struct cursor in;
+
+    if (meta(s, "actions", 8 + HASH_BYTES + 8, &in, fault) != 0) {
+        return -1;
+    }
+    s->actions.number = cursor_u64(&in);
+    memcpy(s->actions.hash, cursor_take(&in, HASH_BYTES), HASH_BYTES);
+    s->actions.seq = cursor_u64(&in);
     return 0;
 }
 
 static int read_meta(struct state *s, uint64_t *applied_index, struct fault *fault)
 {
-    bool fresh;
+    uint32_t format;
     struct cursor in;
 
     *applied_index = 0;
-    if (check_format(s, &fresh, fault) != 0) {
+    if (read_format(s, &format, fault) != 0) {
         return -1;
     }
-    if (fresh) {
+    if (format == 0) {
         return 0;
     }
     if (meta(s, "applied", 8, &in, fault) != 0) {
@@ -101,7 +118,7 @@ static int read_meta(struct state *s, uint64_t *applied_index, struct fault *fau
     }
     s->seq = cursor_u64(&in);
     memcpy(s->hash, cursor_take(&in, HASH_BYTES), HASH_BYTES);
-    return 0;
+    return format >= STATE_FORMAT_ACTIONS ? read_actions(s, fault) : 0;
 }
 
 int state_open(struct state *s, struct store store, const uint8_t hash_key[CHANGES_HASH_KEY_BYTES],

@@ -24,6 +24,7 @@ static const char *const command_types[] = {
     [COMMAND_PASSWORD_SET] = "password_set",
     [COMMAND_PRINCIPAL_UPDATE] = "principal_update",
     [COMMAND_KEY_UPDATE] = "key_update",
+    [COMMAND_ACTION] = "action",
 };
 static const char *const win_kinds[] = {"win", "jackpot", "promo", "freespin"};
 static const char *const roles[] = {"none",     "provider", "gateway",

@@ -169,6 +169,35 @@ static int ledger(struct machine *m, const struct query *q, struct answer *a, st
     return 0;
 }
 
+static int actions(struct machine *m, const struct query *q, struct answer *a, struct fault *fault)
+{
+    bool ascending = q->type == QUERY_ACTIONS;
+    uint64_t newest = m->state.actions.number;
+    uint64_t number = ascending ? q->seq : q->seq - 1; /* before 0: what follows puts that right */
+    struct slice sealed;
+
+    if (ascending && number == 0) {
+        number = 1;
+    }
+    if (!ascending && number > newest) {
+        number = newest;
+    }
+    while (number >= 1 && number <= newest && a->n_records < q->limit &&
+           m->records.len < ACTIONS_BYTES_MAX) {
+        if (state_sealed_action(&m->state, number, &sealed, fault) != 0) {
+            return -1;
+        }
+        add_record(m, a, sealed);
+        number = ascending ? number + 1 : number - 1;
+    }
+    if (ascending) {
+        a->next = number <= newest ? number : 0;
+    } else {
+        a->next = number >= 1 ? number + 1 : 0;
+    }
+    return 0;
+}
+
 static int ask(struct machine *m, const struct query *q, struct answer *a, struct record *r,
                struct fault *fault)
 {
@@ -181,6 +210,9 @@ static int ask(struct machine *m, const struct query *q, struct answer *a, struc
         return history(m, q, a, fault);
     case QUERY_LEDGER:
         return ledger(m, q, a, fault);
+    case QUERY_ACTIONS:
+    case QUERY_ACTIONS_BEFORE:
+        return actions(m, q, a, fault);
     case QUERY_KEY:
         return query_key(m, q, a, fault);
     case QUERY_HEAD:

@@ -28,6 +28,8 @@ static bool complete(const struct query *q)
     case QUERY_HISTORY:
         return q->player.len > 0 && pageable(q);
     case QUERY_LEDGER:
+    case QUERY_ACTIONS:
+    case QUERY_ACTIONS_BEFORE:
         return pageable(q);
     case QUERY_KEY:
     case QUERY_SESSION:

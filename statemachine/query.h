@@ -2,6 +2,7 @@
 #ifndef FLORIN_QUERY_H
 #define FLORIN_QUERY_H
 
+#include "statemachine/action.h"
 #include "statemachine/outcome.h"
 
 enum {
@@ -9,6 +10,7 @@ enum {
     BALANCES_MAX = 64,        /* currencies in one answer, and that one player may hold */
     ROUNDS_PAGE_MAX = 1000,   /* rounds in one answer */
     LIMITS_PER_PLAYER = 64,
+    ACTIONS_BYTES_MAX = 1 << 20, /* a page of actions ends with the one that passes this */
 };
 
 enum query_type {
@@ -26,13 +28,16 @@ enum query_type {
     QUERY_PLAYER = 9,      /* player: status and limits */
     QUERY_PRINCIPAL = 10,  /* name: role, disabled, policy */
     QUERY_PASSWORD = 11,   /* player: the password's hash; unknown_player when there is none */
+    QUERY_ACTIONS = 12,    /* seq (the first one's number), limit: ascending */
+    QUERY_ACTIONS_BEFORE = 13, /* seq (before; 0: from the newest), limit: newest first */
 };
 
 struct query {
     enum query_type type;
     struct slice principal, id, player, name;
     uint64_t seq;
-    uint32_t limit; /* 1 to QUERY_RECORDS_MAX; only for _HISTORY, _LEDGER and _ROUNDS */
+    uint32_t
+        limit; /* 1 to QUERY_RECORDS_MAX; only for _HISTORY, _LEDGER, _ROUNDS and _ACTIONS... */
 };
 
 struct balance {
@@ -82,9 +87,11 @@ struct answer {
     struct balance balances[BALANCES_MAX]; /* QUERY_BALANCES */
     uint32_t n_balances;
 
-    struct cursor sealed; /* QUERY_TRANSACTION, _HISTORY, _LEDGER: walk with answer_next_record */
+    struct cursor sealed; /* QUERY_TRANSACTION, _HISTORY, _LEDGER: walk with answer_next_record;
+                             _ACTIONS and _ACTIONS_BEFORE: with answer_next_action */
     uint32_t n_records;
-    /* _HISTORY: `before` of the next page; _LEDGER: its `from`; 0: no more. A page may be empty and
+    /* _HISTORY, _ACTIONS_BEFORE: `before` of the next page; _LEDGER, _ACTIONS: its `from`; 0: no
+     * more. A page may be empty and
      * still have a next one: a history that begins at a seq that is not the player's own is looked
      * for in bounded steps. */
     uint64_t next;
@@ -131,6 +138,7 @@ int query_decode(const void *data, size_t len, struct query *q, struct fault *fa
  *   QUERY_BALANCES             u8 count, each: u8 length, currency, u8 scale, i64 balance,
  *                              i64 available
  *   QUERY_HISTORY, _LEDGER     u64 next, records
+ *   QUERY_ACTIONS, ..._BEFORE  the same, with sealed actions for records
  *   QUERY_KEY                  u8 length, principal, u8 role, u8 disabled, 32 bytes of hash, u8
  *                              kind, u8 length, sealed, u8 principal disabled, policy
  *   QUERY_HEAD                 u64 seq, 32 bytes of hash
@@ -156,5 +164,6 @@ int answer_next_round(struct answer *a, struct round_info *r, struct fault *faul
 
 /* The next record of an answer: 1 with *r filled (borrowing), 0 at the end, -1 when malformed. */
 int answer_next_record(struct answer *a, struct record *r, struct fault *fault);
+int answer_next_action(struct answer *a, struct action *action, struct fault *fault);
 
 #endif

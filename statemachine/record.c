@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <sodium.h>
 
-enum { RECORD_VERSION = 1, NAME_TEXT_MAX = ID_MAX };
+enum { RECORD_VERSION = 1, RECORD_VERSION_ACTION = 2, NAME_TEXT_MAX = ID_MAX };
 
 static const char *kind_name(enum account_kind kind)
 {
@@ -87,7 +87,7 @@ void record_encode(const struct record *r, struct bytes *out)
 
     bytes_reserve(out, RECORD_BYTES_MAX);
     start = at = out->base + out->len;
-    *at++ = RECORD_VERSION;
+    *at++ = r->action == 0 ? RECORD_VERSION : RECORD_VERSION_ACTION;
     at = put_u64(at, r->seq);
     at = put_u64(at, r->at_ms);
     *at++ = (uint8_t)r->type;
@@ -121,6 +121,11 @@ void record_encode(const struct record *r, struct bytes *out)
         at = put_u64(at, (uint64_t)p->amount_minor);
         at = put_u64(at, (uint64_t)p->debit_balance_minor);
         at = put_u64(at, (uint64_t)p->credit_balance_minor);
+    }
+    if (r->action != 0) {
+        at = put_u64(at, r->action);
+        memcpy(at, r->action_hash, HASH_BYTES);
+        at += HASH_BYTES;
     }
     out->len += (size_t)(at - start);
 }
@@ -189,6 +194,19 @@ static void take_postings(struct cursor *in, struct record *r)
     r->n_postings = n;
 }
 
+static void take_action(struct cursor *in, struct record *r)
+{
+    const uint8_t *hash;
+
+    r->action = cursor_u64(in);
+    hash = cursor_take(in, HASH_BYTES);
+    if (r->action == 0 || hash == NULL) {
+        in->failed = true;
+        return;
+    }
+    memcpy(r->action_hash, hash, HASH_BYTES);
+}
+
 static void take_names(struct cursor *in, struct record *r)
 {
     r->principal = take_text(in, true);
@@ -221,9 +239,9 @@ int record_decode(const void *data, size_t len, struct record *r, struct fault *
     uint8_t version = cursor_u8(&in);
 
     *r = (struct record){0};
-    if (!in.failed && version != RECORD_VERSION) {
-        return fault_set(fault, "ledger record: version %u is not %d: written by a newer florind",
-                         version, RECORD_VERSION);
+    if (!in.failed && version != RECORD_VERSION && version != RECORD_VERSION_ACTION) {
+        return fault_set(fault, "ledger record: version %u is above %d: written by a newer florind",
+                         version, RECORD_VERSION_ACTION);
     }
     r->seq = cursor_u64(&in);
     r->at_ms = cursor_u64(&in);
@@ -237,6 +255,9 @@ int record_decode(const void *data, size_t len, struct record *r, struct fault *
     r->previous = cursor_u64(&in);
     take_names(&in, r);
     take_postings(&in, r);
+    if (version == RECORD_VERSION_ACTION) {
+        take_action(&in, r);
+    }
     if (in.failed || in.left > 0) {
         return fault_set(fault, "ledger record: cut short, overlong or holding an invalid name");
     }

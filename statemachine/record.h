@@ -11,7 +11,9 @@
  *   bet, original, gateway,
  *   then the debit and the credit account, each u8 kind, u8 length, name,
  *   then u8 count of postings, and for each: debit account, credit account (u8 kind, u8 length,
- *   name), i64 amount, i64 debit balance, i64 credit balance. */
+ *   name), i64 amount, i64 debit balance, i64 credit balance.
+ * Version 2 is the first record after an action (action.h), and has behind that: u64 the newest
+ * action's number, 32 bytes its hash. */
 #ifndef FLORIN_RECORD_H
 #define FLORIN_RECORD_H
 
@@ -72,7 +74,10 @@ struct record {
     struct account debit, credit; /* named even when nothing moved */
     struct posting postings[POSTINGS_MAX];
     uint8_t n_postings;
-    uint8_t prev_hash[HASH_BYTES]; /* not in the canonical bytes: what they are chained to */
+    uint64_t action;                 /* the newest one's number, when that is newer than the record
+                                        before this one; else 0 */
+    uint8_t action_hash[HASH_BYTES]; /* ... and its hash */
+    uint8_t prev_hash[HASH_BYTES];   /* not in the canonical bytes: what they are chained to */
     uint8_t hash[HASH_BYTES];
 };
 

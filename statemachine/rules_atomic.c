@@ -43,6 +43,7 @@ static int make_dry(struct state *s, struct decision *d, struct fault *fault)
     }
     r.seq = 0;
     r.previous = 0;
+    r.action = 0;
     memset(r.prev_hash, 0, HASH_BYTES);
     memset(r.hash, 0, HASH_BYTES);
     bytes_clear(&s->spare);

@@ -184,7 +184,7 @@ int rules_hold_end(struct state *s, const struct command *c, struct decision *d,
         d->verdict = VERDICT_UNKNOWN_TRANSACTION;
         return 0;
     }
-    m.place = end_name(c, '/', place);
+    transaction_key(s, m.ids, end_name(c, '/', place), &m.keys->transaction);
     rc = money_repeat(&m, d, fault);
     if (rc != 0) {
         return rc < 0 ? -1 : 0;

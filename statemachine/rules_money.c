@@ -10,13 +10,26 @@
  * (book.c). So nothing is ever half moved, and nothing is undone. */
 #include "statemachine/rules_money.h"
 
+/* Those that were made ahead, unless its ids are other ones since: its principal was created
+ * meanwhile. */
+static void find_keys(struct money *m)
+{
+    struct state *s = m->state;
+
+    m->keys = &m->own_keys;
+    if (s->expected == m->command && s->expected_keys->ids_per_player == (m->ids.player.len > 0)) {
+        m->keys = s->expected_keys;
+    } else {
+        command_keys_make(s, m->ids, m->command, m->keys);
+    }
+}
+
 int money_begin(struct money *m, struct state *s, const struct command *c, struct fault *fault)
 {
     int rc = state_principal(s, c->principal, &m->principal, fault);
 
     m->state = s;
     m->command = c;
-    m->place = c->id;
     m->transaction = (struct transaction){0, 0, 0};
     m->session_over = false;
     m->has_round = false;
@@ -30,6 +43,7 @@ int money_begin(struct money *m, struct state *s, const struct command *c, struc
     } else if (rc == 1 && m->principal.policy.ids_scope == IDS_PER_PLAYER) {
         m->ids.player = c->player;
     }
+    find_keys(m);
     return rc < 0 ? -1 : 0;
 }
 
@@ -106,7 +120,7 @@ int money_repeat(struct money *m, struct decision *d, struct fault *fault)
     struct transaction *t = &m->transaction;
     struct record r;
     struct account player;
-    int rc = state_transaction(m->state, m->ids, m->place, t, fault);
+    int rc = state_transaction_at(m->state, &m->keys->transaction, t, fault);
 
     if (rc < 0) {
         return -1;
@@ -181,7 +195,14 @@ int money_currency(struct money *m, struct slice code, enum verdict *verdict, st
 int money_player(struct money *m, enum verdict *verdict, struct fault *fault)
 {
     struct slice currency = {m->currency->code, m->currency->code_len};
-    int rc = state_player(m->state, m->record.player, &m->player, fault);
+    struct command_keys *keys = m->keys;
+    int rc;
+
+    if (keys->purse.len == 0) { /* c does not name both */
+        player_key(m->state, m->record.player, &keys->player);
+        purse_key(m->state, m->record.player, currency, &keys->purse);
+    }
+    rc = state_player_at(m->state, &keys->player, &m->player, fault);
 
     if (rc == 0) {
         *verdict = VERDICT_UNKNOWN_PLAYER;
@@ -189,7 +210,7 @@ int money_player(struct money *m, enum verdict *verdict, struct fault *fault)
     if (rc < 1) {
         return rc;
     }
-    return state_purse(m->state, m->record.player, currency, &m->purse, fault) < 0 ? -1 : 0;
+    return state_purse_at(m->state, &keys->purse, &m->purse, fault) < 0 ? -1 : 0;
 }
 
 /* A bet's session must be this player's with this provider; others only carry its name. */
@@ -452,7 +473,6 @@ int money_begin_new(struct money *m, struct state *s, const struct command *c,
     int rc = money_begin(m, s, c, fault);
 
     if (rc == 0) {
-        state_prefetch(s, m->ids, c);
         rc = money_repeat(m, d, fault);
     }
     if (rc != 0) {

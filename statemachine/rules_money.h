@@ -24,8 +24,9 @@ struct money {
     struct id_space ids; /* of the ids that it names, its own among them */
     struct player player;
     struct purse purse; /* changed only by booking */
-    struct slice place; /* its own place in the idempotency table */
     struct transaction transaction;
+    struct command_keys *keys; /* where these three are stored */
+    struct command_keys own_keys;
     bool session_over;
     bool has_round; /* the round that it names is there */
     struct round round;

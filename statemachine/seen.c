@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #include "statemachine/changes.h"
+#include "statemachine/huge.h"
 
 enum {
     WORDS_A_LINE = 8,
     KEYS_A_LINE = 40,        /* 12.8 bits for each: about one of 200 unknown keys is looked up */
-    LINES_FIRST = 1 << 10,   /* 64 KiB */
+    LINES_FIRST = 1 << 15,   /* 2 MiB */
+    GROWTH = 4,              /* every step reads all keys again */
     LINES_MOST = 1 << 22,    /* 256 MiB: beyond, more unknown keys are looked up */
     STORE_BYTES_A_KEY = 256, /* at least, with record, balance and the trees' own needs */
 };
@@ -28,6 +30,7 @@ static void filter_make(struct seen_filter *f, size_t n_lines)
         fprintf(stderr, "level=fatal msg=\"out of memory for the filter of known ids\"\n");
         abort();
     }
+    huge_advise(f->words, n_lines * WORDS_A_LINE * sizeof *f->words);
     f->n_lines = n_lines;
     f->keys = 0;
 }
@@ -149,7 +152,9 @@ bool seen_is_full(const struct seen *s)
 
 void seen_grow(struct seen *s)
 {
-    begin_next(s, 2 * s->whole.n_lines);
+    size_t n_lines = GROWTH * s->whole.n_lines;
+
+    begin_next(s, n_lines < LINES_MOST ? n_lines : LINES_MOST);
 }
 
 int seen_read_on(struct seen *s, const struct store *store, const uint8_t *hash_key, size_t most,

@@ -8,7 +8,7 @@
  * access to memory, where LMDB takes twenty on its way down a tree. The filter holds what was put
  * since it was begun, and what the store held then; that is read a little with each entry, so that
  * a start does not wait for it, and until it is whole nothing is known. When a filter is full, one
- * of twice the size is made the same way while the old one goes on. Loop thread. */
+ * of four times the size is made the same way while the old one goes on. Loop thread. */
 #ifndef FLORIN_SEEN_H
 #define FLORIN_SEEN_H
 

@@ -32,18 +32,25 @@
  *                                               u8 bits (1 an amount, 2 pending, 4 pending is an
  *                                               amount), i64 amount, i64 pending, u64 effective at
  *   password     player                         hash
+ *   action       u64 big-endian number          sealed action (action.h)
+ *   origin       u64 big-endian origin          u64 number of the action that its command left
  *   meta         "format" u32, "applied" u64, "chain" u64 seq and 32 bytes hash, "clock" u64,
- *                "directory" u64
+ *                "directory" u64, from format 4 on: "actions" u64 number and 32 bytes hash of the
+ *                newest, u64 seq that it holds
  * A change of this needs a new STATE_FORMAT.
  *
  * A withdrawal's confirmation and cancelling stand among the transactions under the withdrawal's id
  * with "/confirm" or "/cancel" behind it, which no client's id can hold.
+ *
+ * What a money command changes it has read before, so those three (transaction, player, purse) can
+ * be named by a key that is made once: *_key, then *_at. It holds for one command.
  *
  * Getters return 1 found, 0 not, -1 the replica is broken. What they give borrows until the next
  * put to the same table. All on the loop thread. */
 #ifndef FLORIN_STATE_H
 #define FLORIN_STATE_H
 
+#include "statemachine/action.h"
 #include "statemachine/layers.h"
 #include "statemachine/mutant.h"
 #include "statemachine/record.h"
@@ -51,10 +58,12 @@
 
 enum {
     /* What is written; older ones are read, too. Format 3: a program that knows only older ones
-     * would look for a player's ids where no player's are. */
-    STATE_FORMAT = 3,
+     * would look for a player's ids where no player's are. Format 4: there are actions, and the
+     * ledger's records say so. */
+    STATE_FORMAT = 4,
     STATE_FORMAT_OLDEST = 1,
-    HOLDS_MAX = 64, /* active at a time, for one player and currency */
+    STATE_FORMAT_ACTIONS = 4, /* from which on there are actions */
+    HOLDS_MAX = 64,           /* active at a time, for one player and currency */
     MS_PER_DAY = 86400000,
 };
 
@@ -169,18 +178,39 @@ struct transaction {
     uint64_t origin;
 };
 
+/* The newest action. */
+struct action_head {
+    uint64_t number; /* 0: there is none */
+    uint8_t hash[HASH_BYTES];
+    uint64_t seq; /* of the ledger's newest record at that time: the next one will name it */
+};
+
+/* The keys of what a money command names, as far as it names it; the others have no length. */
+struct command_keys {
+    struct layers_key transaction; /* its own id's place */
+    struct layers_key player;
+    struct layers_key purse;
+    bool ids_per_player; /* the id's place is the player's own */
+};
+
 struct state {
     struct layers layers;
 
     /* The newest record. */
     uint64_t seq;
     uint8_t hash[HASH_BYTES];
+    struct action_head actions;
 
     uint64_t clock_ms;
     uint64_t directory; /* grows with each key and principal */
 
     struct currency *currencies; /* sorted by code */
     size_t n_currencies, room_currencies;
+
+    /* The command whose keys were made before it is decided, if any. They have looked nothing up
+     * yet: what they lead to may change until then. */
+    const struct command *expected;
+    struct command_keys *expected_keys;
 
     struct bytes value;  /* of the put that is being made */
     struct bytes sealed; /* the record that is being made, or that was looked up */
@@ -215,7 +245,11 @@ int state_id_space(const struct state *s, struct slice principal, struct slice p
 int state_key(const struct state *s, struct slice name, struct key *k, struct fault *fault);
 void state_put_key(struct state *s, struct slice name, const struct key *k);
 
+void player_key(const struct state *s, struct slice name, struct layers_key *key);
+int state_player_at(const struct state *s, struct layers_key *key, struct player *p,
+                    struct fault *fault);
 int state_player(const struct state *s, struct slice name, struct player *p, struct fault *fault);
+void state_put_player_at(struct state *s, struct layers_key *key, const struct player *p);
 void state_put_player(struct state *s, struct slice name, const struct player *p);
 
 /* A status that is over is active. */
@@ -227,16 +261,20 @@ bool player_holds(const struct player *p, struct slice currency);    /* it has a
 /* An account without an entry has zero: 0 and zero is a fine answer here too. */
 int state_balance(const struct state *s, struct account a, struct slice currency, int64_t *minor,
                   struct fault *fault);
-/* Keeps the currency's running sum. Not for players: see state_put_purse. */
+/* Keeps the currency's running sum. Not for players: see state_put_purse_at. */
 void state_put_balance(struct state *s, struct account a, struct currency *currency,
                        int64_t before_minor, int64_t after_minor);
 
 /* A player's balance with all that belongs to it, brought up to the clock: what was used in periods
  * that are over is forgotten, and so are holds that are over. */
+void purse_key(const struct state *s, struct slice player, struct slice currency,
+               struct layers_key *key);
+int state_purse_at(const struct state *s, struct layers_key *key, struct purse *p,
+                   struct fault *fault);
 int state_purse(const struct state *s, struct slice player, struct slice currency, struct purse *p,
                 struct fault *fault);
-void state_put_purse(struct state *s, struct slice player, struct currency *currency,
-                     int64_t before_minor, const struct purse *p);
+void state_put_purse_at(struct state *s, struct layers_key *key, struct currency *currency,
+                        int64_t before_minor, const struct purse *p);
 
 int64_t purse_held(const struct purse *p);      /* by holds */
 int64_t purse_available(const struct purse *p); /* the rest of the balance */
@@ -250,13 +288,24 @@ uint32_t period_of_day(enum limit_period period, uint32_t day);
 /* Whether the filter of seen ids lets this key's look-up through, as it must for what is there. */
 bool state_transaction_seen(const struct state *s, struct slice key);
 
-/* Says that a command will ask for these soon. */
-void state_prefetch(const struct state *s, struct id_space ids, const struct command *c);
-
+void transaction_key(const struct state *s, struct id_space ids, struct slice id,
+                     struct layers_key *key);
+int state_transaction_at(const struct state *s, struct layers_key *key, struct transaction *t,
+                         struct fault *fault);
 int state_transaction(const struct state *s, struct id_space ids, struct slice id,
                       struct transaction *t, struct fault *fault);
+void state_put_transaction_at(struct state *s, struct layers_key *key, const struct transaction *t);
 void state_put_transaction(struct state *s, struct id_space ids, struct slice id,
                            const struct transaction *t);
+
+/* The keys of what c names. */
+void command_keys_make(const struct state *s, struct id_space ids, const struct command *c,
+                       struct command_keys *keys);
+
+/* Makes the keys of a command that will be decided soon, and says that they will be asked for; and
+ * some time later, that the entries which they have led to will be. */
+void state_expect(const struct state *s, const struct command *c, struct command_keys *keys);
+void state_expect_entries(const struct state *s, const struct command_keys *keys);
 
 /* Where a record stands among the transactions: its id, or for a withdrawal's end the name above.
  */
@@ -298,6 +347,17 @@ int state_record(const struct state *s, uint64_t seq, struct record *r, struct f
 /* Gives the record its seq, time and place in the chain, and puts it. The sealed bytes are then in
  * s->sealed. */
 void state_append(struct state *s, struct record *r);
+
+/* Gives the action its number, time, and place among the others and in the ledger, and puts it;
+ * `origin` is its command's, and will find it. */
+void state_append_action(struct state *s, struct action *a, uint64_t origin);
+/* The sealed bytes, or the action that they are; one that is not there is -1: numbers have no gap.
+ */
+int state_sealed_action(const struct state *s, uint64_t number, struct slice *sealed,
+                        struct fault *fault);
+int state_action(const struct state *s, uint64_t number, struct action *a, struct fault *fault);
+/* The number of the action that a command of this origin has left. */
+int state_origin(const struct state *s, uint64_t origin, uint64_t *number, struct fault *fault);
 
 /* Keys and values as they are stored, for scans. -1 with the fault: damaged. */
 int player_decode(struct slice value, struct player *p, struct fault *fault);

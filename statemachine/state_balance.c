@@ -203,13 +203,28 @@ static void settle(struct purse *p, uint64_t clock_ms)
     p->n_holds = n;
 }
 
+void purse_key(const struct state *s, struct slice player, struct slice currency,
+               struct layers_key *key)
+{
+    struct account a = {ACCOUNT_PLAYER, player};
+
+    layers_key(&s->layers, TABLE_BALANCE, balance_key(a, currency, key->text).len, key);
+}
+
 int state_purse(const struct state *s, struct slice player, struct slice currency, struct purse *p,
                 struct fault *fault)
 {
-    struct account a = {ACCOUNT_PLAYER, player};
-    char buffer[STORE_KEY_MAX];
+    struct layers_key key;
+
+    purse_key(s, player, currency, &key);
+    return state_purse_at(s, &key, p, fault);
+}
+
+int state_purse_at(const struct state *s, struct layers_key *key, struct purse *p,
+                   struct fault *fault)
+{
     struct slice value;
-    int rc = layers_get(&s->layers, TABLE_BALANCE, balance_key(a, currency, buffer), &value, fault);
+    int rc = layers_get_at(&s->layers, key, &value, fault);
 
     if (rc < 0) {
         return -1;
@@ -228,16 +243,12 @@ int state_purse(const struct state *s, struct slice player, struct slice currenc
     return 1;
 }
 
-void state_put_purse(struct state *s, struct slice player, struct currency *currency,
-                     int64_t before_minor, const struct purse *p)
+void state_put_purse_at(struct state *s, struct layers_key *key, struct currency *currency,
+                        int64_t before_minor, const struct purse *p)
 {
-    struct account a = {ACCOUNT_PLAYER, player};
-    char buffer[STORE_KEY_MAX];
-    struct slice code = {currency->code, currency->code_len};
-
     currency->sum += (wide_sum)p->balance_minor - before_minor;
     encode_purse(p, &s->value);
-    state_put(s, TABLE_BALANCE, balance_key(a, code, buffer));
+    state_put_at(s, key);
 }
 
 /* No sum of holds can be too large: what is held was available, so it is part of the balance. */

@@ -21,18 +21,6 @@ bool state_transaction_seen(const struct state *s, struct slice key)
                        changes_hash(s->layers.hash_key, TABLE_TRANSACTION, key));
 }
 
-void state_prefetch(const struct state *s, struct id_space ids, const struct command *c)
-{
-    struct account player = {ACCOUNT_PLAYER, c->player};
-    char buffer[STORE_KEY_MAX];
-
-    layers_prefetch(&s->layers, TABLE_TRANSACTION, id_key(ids, c->id, buffer));
-    if (c->player.len > 0 && c->currency.len > 0) { /* not every command names both */
-        layers_prefetch(&s->layers, TABLE_PLAYER, c->player);
-        layers_prefetch(&s->layers, TABLE_BALANCE, balance_key(player, c->currency, buffer));
-    }
-}
-
 int transaction_decode(struct slice key, struct slice value, struct id_space *ids, struct slice *id,
                        struct transaction *t, struct fault *fault)
 {
@@ -54,29 +42,52 @@ int transaction_decode(struct slice key, struct slice value, struct id_space *id
     return 0;
 }
 
-int state_transaction(const struct state *s, struct id_space ids, struct slice id,
-                      struct transaction *t, struct fault *fault)
+void transaction_key(const struct state *s, struct id_space ids, struct slice id,
+                     struct layers_key *key)
 {
-    char buffer[STORE_KEY_MAX];
-    struct slice value, key = id_key(ids, id, buffer);
-    int rc = layers_get(&s->layers, TABLE_TRANSACTION, key, &value, fault);
+    layers_key(&s->layers, TABLE_TRANSACTION, id_key(ids, id, key->text).len, key);
+}
+
+int state_transaction_at(const struct state *s, struct layers_key *key, struct transaction *t,
+                         struct fault *fault)
+{
+    struct id_space ids;
+    struct slice value, id;
+    int rc = layers_get_at(&s->layers, key, &value, fault);
 
     if (rc != 1) {
         return rc;
     }
-    return transaction_decode(key, value, &ids, &id, t, fault) == 0 ? 1 : -1;
+    return transaction_decode((struct slice){key->text, key->len}, value, &ids, &id, t, fault) == 0
+               ? 1
+               : -1;
+}
+
+int state_transaction(const struct state *s, struct id_space ids, struct slice id,
+                      struct transaction *t, struct fault *fault)
+{
+    struct layers_key key;
+
+    transaction_key(s, ids, id, &key);
+    return state_transaction_at(s, &key, t, fault);
+}
+
+void state_put_transaction_at(struct state *s, struct layers_key *key, const struct transaction *t)
+{
+    bytes_clear(&s->value);
+    bytes_append_u64(&s->value, t->seq);
+    bytes_append_u64(&s->value, t->rolled_by);
+    bytes_append_u64(&s->value, t->origin);
+    state_put_at(s, key);
 }
 
 void state_put_transaction(struct state *s, struct id_space ids, struct slice id,
                            const struct transaction *t)
 {
-    char buffer[STORE_KEY_MAX];
+    struct layers_key key;
 
-    bytes_clear(&s->value);
-    bytes_append_u64(&s->value, t->seq);
-    bytes_append_u64(&s->value, t->rolled_by);
-    bytes_append_u64(&s->value, t->origin);
-    state_put(s, TABLE_TRANSACTION, id_key(ids, id, buffer));
+    transaction_key(s, ids, id, &key);
+    state_put_transaction_at(s, &key, t);
 }
 
 struct slice transaction_place(const struct record *r, char out[static RECORD_ID_MAX])
@@ -133,6 +144,10 @@ void state_append(struct state *s, struct record *r)
     r->seq = s->seq + 1;
     r->at_ms = s->clock_ms;
     memcpy(r->prev_hash, s->hash, HASH_BYTES);
+    r->action = s->actions.seq == s->seq ? s->actions.number : 0;
+    if (r->action != 0) {
+        memcpy(r->action_hash, s->actions.hash, HASH_BYTES);
+    }
     bytes_clear(&s->sealed);
     record_encode(r, &s->sealed);
     record_hash(s->hash, s->sealed.base, s->sealed.len, r->hash);

@@ -38,18 +38,43 @@ int player_decode(struct slice value, struct player *p, struct fault *fault)
     return 0;
 }
 
-int state_player(const struct state *s, struct slice name, struct player *p, struct fault *fault)
+void player_key(const struct state *s, struct slice name, struct layers_key *key)
+{
+    memcpy(key->text, name.base, name.len);
+    layers_key(&s->layers, TABLE_PLAYER, name.len, key);
+}
+
+int state_player_at(const struct state *s, struct layers_key *key, struct player *p,
+                    struct fault *fault)
 {
     struct slice value;
-    int rc = layers_get(&s->layers, TABLE_PLAYER, name, &value, fault);
+    int rc = layers_get_at(&s->layers, key, &value, fault);
 
     if (rc != 1) {
         return rc;
     }
-    return player_decode(value, p, fault) == 0 ? 1 : state_damaged(fault, "player", name);
+    return player_decode(value, p, fault) == 0
+               ? 1
+               : state_damaged(fault, "player", (struct slice){key->text, key->len});
+}
+
+int state_player(const struct state *s, struct slice name, struct player *p, struct fault *fault)
+{
+    struct layers_key key;
+
+    player_key(s, name, &key);
+    return state_player_at(s, &key, p, fault);
 }
 
 void state_put_player(struct state *s, struct slice name, const struct player *p)
+{
+    struct layers_key key;
+
+    player_key(s, name, &key);
+    state_put_player_at(s, &key, p);
+}
+
+void state_put_player_at(struct state *s, struct layers_key *key, const struct player *p)
 {
     uint8_t i;
 
@@ -72,7 +97,7 @@ void state_put_player(struct state *s, struct slice name, const struct player *p
         bytes_append_u8(&s->value, (uint8_t)((p->has_limits ? PLAYER_LIMITS : 0) |
                                              (p->has_password ? PLAYER_PASSWORD : 0)));
     }
-    state_put(s, TABLE_PLAYER, name);
+    state_put_at(s, key);
 }
 
 static bool among(const struct slice *list, uint8_t n, struct slice text)

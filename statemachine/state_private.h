@@ -28,6 +28,11 @@ static inline void state_put(struct state *s, enum store_table table, struct sli
     layers_put(&s->layers, table, key, (struct slice){(const char *)s->value.base, s->value.len});
 }
 
+static inline void state_put_at(struct state *s, struct layers_key *key)
+{
+    layers_put_at(&s->layers, key, (struct slice){(const char *)s->value.base, s->value.len});
+}
+
 static inline struct cursor cursor_over(struct slice s)
 {
     return cursor_of(s.base, s.len);

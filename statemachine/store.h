@@ -33,7 +33,9 @@ enum store_table {
     TABLE_HOLD = 11,       /* as of the withdrawal's transaction */
     TABLE_LIMIT = 12,      /* player: its limits; what is used of them is in its balances */
     TABLE_PASSWORD = 13,   /* player */
-    TABLE_COUNT = 14,
+    TABLE_ACTION = 14,     /* number, big-endian: sealed actions */
+    TABLE_ORIGIN = 15,     /* origin of a command, big-endian: the number of the action it was */
+    TABLE_COUNT = 16,
 };
 
 struct store_write {

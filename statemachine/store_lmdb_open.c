@@ -22,8 +22,8 @@ enum {
 static const char format_name[] = "florin"; /* in the unnamed table, beside the tables' names */
 
 const char *const store_lmdb_names[TABLE_COUNT] = {
-    "meta",   "currency", "principal", "key",   "player", "balance", "transaction",
-    "ledger", "session",  "token",     "round", "hold",   "limit",   "password"};
+    "meta",    "currency", "principal", "key",  "player", "balance",  "transaction", "ledger",
+    "session", "token",    "round",     "hold", "limit",  "password", "action",      "origin"};
 
 /* How long the file is and should be, in pages. */
 static int measure(struct store_lmdb *s, uint64_t *pages, uint64_t *expected, uint64_t *page_bytes)

@@ -21,15 +21,12 @@ static uint64_t take_big_endian(struct cursor *c, size_t len)
 {
     const uint8_t *at = cursor_take(c, len);
     uint64_t v = 0;
-    size_t i;
 
     if (at == NULL) {
         return 0;
     }
-    for (i = 0; i < len; i++) {
-        v = v << 8 | at[i];
-    }
-    return v;
+    memcpy((uint8_t *)&v + sizeof v - len, at, len);
+    return be64toh(v);
 }
 
 static uint32_t container(struct cursor *c, uint8_t fixed, uint8_t wide)
@@ -56,13 +53,10 @@ uint32_t unpack_array(struct cursor *c)
     return container(c, FIXARRAY, ARRAY16);
 }
 
-uint64_t unpack_uint(struct cursor *c)
+uint64_t unpack_wide_uint(struct cursor *c)
 {
     uint8_t kind = cursor_u8(c);
 
-    if (kind < 0x80) {
-        return kind;
-    }
     switch (kind) {
     case UINT8:
         return take_big_endian(c, 1);
@@ -85,7 +79,7 @@ static struct slice take_slice(struct cursor *c, size_t len)
     return at == NULL ? (struct slice){NULL, 0} : (struct slice){(const char *)at, len};
 }
 
-struct slice unpack_text(struct cursor *c)
+struct slice unpack_long_text(struct cursor *c)
 {
     uint8_t kind = cursor_u8(c);
 

@@ -16,12 +16,16 @@
 
 #include "tests/bench/load_body.h"
 
-enum { EVENTS = 256, DRAIN_NS = 2000000000 };
+enum { EVENTS = 256, DRAIN_NS = 2000000000, IDLE_WAIT_NS = 10000000 };
 
 struct connection {
     int fd;
     bool busy;
+    bool answered;   /* once at least, on this connection */
     uint64_t due_ns; /* what the latency counts from */
+    uint64_t sent_ns;
+    uint64_t later_ns; /* when it may ask again, after a 503 */
+    uint16_t port;
     unsigned player;
     struct bytes out;
     size_t sent;
@@ -37,6 +41,8 @@ struct generator {
     struct connection *connections;
     struct connection **idle; /* a stack */
     int n_idle;
+    struct connection **told; /* a ring: those told to ask later, the first at told[told_first] */
+    int told_first, n_told;
     uint64_t begin_ns, end_ns;
     uint64_t issued; /* open loop: how many were due and sent */
     uint64_t last_ns;
@@ -105,15 +111,18 @@ uint64_t latencies_above(const struct latencies *l, uint64_t us)
 
 /* ---- connections ---- */
 
-static int open_connection(struct generator *g, struct connection *c, uint16_t port)
+/* Without waiting: what is sent meanwhile goes out once it is there. */
+static int open_connection(struct generator *g, struct connection *c)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(c->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     int on = 1;
 
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0) {
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0 &&
+                      errno != EINPROGRESS)) {
         return -1;
     }
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -137,10 +146,12 @@ static void send_more(struct generator *g, struct connection *c)
     epoll_ctl(g->epoll, EPOLL_CTL_MOD, c->fd, &event);
 }
 
-static void begin_request(struct generator *g, struct connection *c, uint64_t due_ns)
+static void begin_request(struct generator *g, struct connection *c, uint64_t due_ns,
+                          uint64_t now_ns)
 {
     c->busy = true;
     c->due_ns = due_ns;
+    c->sent_ns = now_ns;
     c->sent = 0;
     c->expected = 0;
     bytes_clear(&c->in);
@@ -150,7 +161,26 @@ static void begin_request(struct generator *g, struct connection *c, uint64_t du
 
 /* ---- answers ---- */
 
-static void count_answer(struct generator *g, const struct connection *c)
+/* Of a 503; 0: it says none. All that nodes answer say the same: those told first ask first. */
+static uint64_t retry_after_ns(const char *head)
+{
+    static const char field[] = "\r\nRetry-After:";
+    const char *at = strcasestr(head, field);
+
+    return at == NULL ? 0 : strtoul(at + sizeof field - 1, NULL, 10) * 1000000000;
+}
+
+static void count_refusal(struct generator *g, struct connection *c)
+{
+    uint64_t later_ns = retry_after_ns((const char *)c->in.base);
+
+    g->result->overloaded++;
+    g->result->without_wait += later_ns == 0;
+    latencies_add(&g->result->refused, (g->last_ns - c->sent_ns) / 1000);
+    c->later_ns = g->load->impolite ? 0 : g->last_ns + later_ns;
+}
+
+static void count_answer(struct generator *g, struct connection *c)
 {
     const char *head = (const char *)c->in.base;
     struct load_result *r = g->result;
@@ -162,9 +192,7 @@ static void count_answer(struct generator *g, const struct connection *c)
         r->done += load_body_done(&g->body, c->player, head, c->in.len);
         latencies_add(&r->ok, us);
     } else if (status == 503) {
-        r->overloaded++;
-        r->without_wait += strcasestr(head, "\r\nRetry-After:") == NULL;
-        latencies_add(&r->refused, us);
+        count_refusal(g, c);
     } else {
         r->failed++;
     }
@@ -187,6 +215,45 @@ static size_t answer_length(struct bytes *in)
            (length == NULL ? 0 : strtoul(length + sizeof field - 1, NULL, 10));
 }
 
+static void reopen(struct generator *g, struct connection *c)
+{
+    close(c->fd);
+    c->answered = false;
+    if (open_connection(g, c) != 0) {
+        c->fd = -1; /* its requests fail */
+    }
+}
+
+/* A whole answer is there. */
+static void take_answer(struct generator *g, struct connection *c)
+{
+    c->busy = false;
+    c->answered = true;
+    g->last_ns = now_ns();
+    count_answer(g, c);
+    if (strcasestr((const char *)c->in.base, "\r\nConnection: close\r\n") != NULL) {
+        g->result->reconnects++;
+        reopen(g, c);
+    }
+    if (c->later_ns > g->last_ns) {
+        g->told[(g->told_first + g->n_told++) % g->load->connections] = c;
+    } else {
+        g->idle[g->n_idle++] = c;
+    }
+}
+
+/* Those who were told to ask later, and now may. */
+static void recall(struct generator *g)
+{
+    uint64_t now = now_ns();
+
+    while (g->n_told > 0 && g->told[g->told_first]->later_ns <= now) {
+        g->idle[g->n_idle++] = g->told[g->told_first];
+        g->told_first = (g->told_first + 1) % g->load->connections;
+        g->n_told--;
+    }
+}
+
 /* False when the connection is gone. */
 static bool receive(struct generator *g, struct connection *c)
 {
@@ -201,29 +268,61 @@ static bool receive(struct generator *g, struct connection *c)
         c->expected = answer_length(&c->in);
     }
     if (c->expected > 0 && c->in.len >= c->expected && c->busy) {
-        c->busy = false;
-        g->last_ns = now_ns();
-        count_answer(g, c);
-        g->idle[g->n_idle++] = c;
+        take_answer(g, c);
     }
     return true;
 }
 
-static void close_connection(struct generator *g, struct connection *c)
+/* Ended by the server. What had been sent on an idle connection that the server was just closing is
+ * sent again on a new one, once, as HTTP clients do. */
+static void lose_connection(struct generator *g, struct connection *c)
 {
-    g->result->failed += c->busy;
-    c->busy = false;
-    close(c->fd);
-    c->fd = -1;
+    if (c->busy && c->answered && c->in.len == 0) {
+        g->result->repeated++;
+        reopen(g, c);
+        c->sent = 0;
+        send_more(g, c);
+        return;
+    }
+    if (c->busy) {
+        g->result->failed++;
+        c->busy = false;
+        g->idle[g->n_idle++] = c;
+    }
+    reopen(g, c);
+}
+
+static void close_connection(struct connection *c)
+{
+    if (c->fd >= 0) {
+        close(c->fd);
+    }
+    bytes_release(&c->in);
+    bytes_release(&c->out);
 }
 
 /* ---- the loop ---- */
+
+/* What has been due for too long; returns whether there was any. */
+static bool give_up(struct generator *g, uint64_t due_ns, uint64_t now_ns)
+{
+    uint64_t patience_ns = (uint64_t)g->load->patience_ms * 1000000;
+
+    if (g->load->rate_per_s <= 0 || patience_ns == 0 || due_ns >= g->end_ns ||
+        due_ns + patience_ns > now_ns) {
+        return false;
+    }
+    g->issued++;
+    g->result->unsent++;
+    return true;
+}
 
 /* Sends what is due; returns when the next one will be. */
 static uint64_t issue(struct generator *g)
 {
     double rate = g->load->rate_per_s;
 
+    recall(g);
     for (;;) {
         uint64_t now = now_ns();
         uint64_t due = now;
@@ -231,12 +330,15 @@ static uint64_t issue(struct generator *g)
         if (rate > 0) {
             due = g->begin_ns + (uint64_t)((double)g->issued * 1e9 / rate);
         }
+        if (give_up(g, due, now)) {
+            continue;
+        }
         if (due > now || due >= g->end_ns || g->n_idle == 0) {
             /* Without an idle connection the next answer decides. */
-            return g->n_idle == 0 || due >= g->end_ns ? now + 100000000 : due;
+            return g->n_idle == 0 || due >= g->end_ns ? now + IDLE_WAIT_NS : due;
         }
         g->issued++;
-        begin_request(g, g->idle[--g->n_idle], due);
+        begin_request(g, g->idle[--g->n_idle], due, now);
     }
 }
 
@@ -265,7 +367,7 @@ static void serve(struct generator *g, uint64_t until_ns)
             send_more(g, c);
         }
         if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0 && !receive(g, c)) {
-            close_connection(g, c);
+            lose_connection(g, c);
         }
     }
 }
@@ -277,7 +379,8 @@ static int connect_all(struct generator *g)
     for (i = 0; i < g->load->connections; i++) {
         struct connection *c = &g->connections[i];
 
-        if (open_connection(g, c, g->load->ports[i % g->load->n_ports]) != 0) {
+        c->port = g->load->ports[i % g->load->n_ports];
+        if (open_connection(g, c) != 0) {
             return -1;
         }
         g->idle[g->n_idle++] = c;
@@ -293,8 +396,9 @@ int load_run(const struct load *load, struct load_result *result)
     memset(result, 0, sizeof *result);
     g.connections = calloc((size_t)load->connections, sizeof *g.connections);
     g.idle = calloc((size_t)load->connections, sizeof(struct connection *));
+    g.told = calloc((size_t)load->connections, sizeof(struct connection *));
     g.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (g.connections == NULL || g.idle == NULL || g.epoll < 0) {
+    if (g.connections == NULL || g.idle == NULL || g.told == NULL || g.epoll < 0) {
         abort();
     }
     for (i = 0; i < load->connections; i++) {
@@ -316,14 +420,11 @@ int load_run(const struct load *load, struct load_result *result)
     result->failed += (uint64_t)busy_connections(&g); /* no answer in time */
     result->seconds = (double)(g.last_ns - g.begin_ns) / 1e9;
     for (i = 0; i < load->connections; i++) {
-        if (g.connections[i].fd >= 0) {
-            close(g.connections[i].fd);
-        }
-        bytes_release(&g.connections[i].in);
-        bytes_release(&g.connections[i].out);
+        close_connection(&g.connections[i]);
     }
     load_body_release(&g.body);
     close(g.epoll);
+    free(g.told);
     free(g.idle);
     free(g.connections);
     return rc;

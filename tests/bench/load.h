@@ -34,6 +34,10 @@ struct load {
     int batch;         /* bets a request; 0: single ones */
     bool msgpack;      /* else JSON */
     double rate_per_s; /* requests; 0: closed loop */
+    /* Open loop: a request that was due so long ago and found no connection idle is given up, as an
+     * impatient client would. 0: never. */
+    unsigned patience_ms;
+    bool impolite; /* asks again at once after a 503, not after its Retry-After */
     unsigned seconds;
     const atomic_bool *stop; /* ends it before, once it is true; or NULL */
     unsigned players;        /* p0 to p(n-1) */
@@ -46,13 +50,16 @@ struct latencies {
 };
 
 struct load_result {
-    uint64_t requests;     /* answered with 200 */
-    uint64_t done;         /* bets or reads in them */
-    uint64_t overloaded;   /* answered with 503 */
-    uint64_t without_wait; /* ... of these, without a Retry-After */
-    uint64_t failed;       /* any other answer, or none */
-    double seconds;        /* from the first request to the last answer */
-    struct latencies ok, refused;
+    uint64_t requests;            /* answered with 200 */
+    uint64_t done;                /* bets or reads in them */
+    uint64_t overloaded;          /* answered with 503 */
+    uint64_t without_wait;        /* ... of these, without a Retry-After */
+    uint64_t failed;              /* any other answer, or none */
+    uint64_t repeated;            /* sent again, as the connection had ended when it was sent */
+    uint64_t unsent;              /* given up before they were sent */
+    uint64_t reconnects;          /* the server had ended the connection with an answer */
+    double seconds;               /* from the first request to the last answer */
+    struct latencies ok, refused; /* since they were due; of refused ones, since they were sent */
 };
 
 /* 0, or -1 with errno: no connection. */

@@ -24,7 +24,7 @@ static void add_usage(struct usage *u, int pid)
         long kib = 0;
 
         if (sscanf(line, "RssAnon: %ld", &kib) == 1) {
-            u->anon_kib += kib;
+            u->anon_kib = kib > u->anon_kib ? kib : u->anon_kib;
         }
     }
     if (f != NULL) {

@@ -5,8 +5,9 @@
 #include "tests/cluster/cluster.h"
 
 struct usage {
-    double cpu_s;  /* user and system time of all nodes */
-    long anon_kib; /* their own memory; not the store's pages, which the kernel takes back */
+    double cpu_s; /* user and system time of all nodes */
+    /* Own memory of the largest; not the store's pages, which the kernel takes back. */
+    long anon_kib;
 };
 
 struct usage usage_of(const struct cluster *c);

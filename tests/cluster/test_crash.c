@@ -13,7 +13,7 @@
 #include "tests/cluster/look.h"
 
 enum {
-    CLIENTS = LOAD_CLIENTS_MAX,
+    CLIENTS = 64,
     PLAYERS = 16,
     NODES = 3,
     KILLS_MAX = 20,

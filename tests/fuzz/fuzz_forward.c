@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool results = size > 0 && (data[0] & 1) != 0;
     struct forward_result r;
     struct forward f;
-    struct cursor c;
+    struct cursor c, names = {0};
     struct fault fault;
     uint32_t count;
 
@@ -75,6 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (forward_begin((struct slice){(const char *)data, size}, &c, &count, &fault) != 0) {
         return 0;
     }
+    if (!results) {
+        forward_names(&c, count, &names);
+    }
     while (count-- > 0) {
         if (results) {
             if (forward_result_next(&c, &r, &fault) != 1) {
@@ -82,10 +85,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             }
             must(inside(r.bytes, data, size) && r.status <= FORWARD_NO_ROOM);
         } else {
-            if (forward_next(&c, &f, &fault) != 1) {
+            if (forward_next(&c, &names, &f, &fault) != 1) {
                 return 0;
             }
-            must(inside(f.bytes, data, size) && f.timeout_ms <= FORWARD_TIMEOUT_MAX_MS);
+            must(inside(f.bytes, data, size) && inside(f.name, data, size) &&
+                 f.name.len <= TICKET_NAME_MAX && f.timeout_ms <= FORWARD_TIMEOUT_MAX_MS);
             look_at(&f);
         }
     }

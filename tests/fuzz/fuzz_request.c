@@ -31,6 +31,7 @@ static const char *const keys[] = {NULL, "provider", "gateway", "platform", "ope
 struct rig {
     struct fixture ledger;
     struct api api;
+    struct turns bodies;
     struct origins origins;
     unsigned commands;
 };
@@ -184,6 +185,8 @@ static struct rig *rig_new(void)
     r->api.metrics = metrics_new(routes_count);
     r->api.streams = streams_new(1);
     r->api.passwords = passwords_new();
+    turns_init(&r->bodies, 1);
+    r->api.bodies = &r->bodies;
     r->api.box_key = box_key;
     r->api.deadline_ms = 1000;
     furnish(r);

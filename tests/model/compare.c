@@ -83,6 +83,58 @@ static bool same_ledger(struct engine *e, struct model *m, struct bytes *bytes)
     return seq == m->seq || wrong(e, "the ledger is too short", slice_of(""));
 }
 
+static bool actions_equal(const struct action *a, const struct action *b)
+{
+    struct bytes one, two;
+    bool equal;
+
+    bytes_init(&one);
+    bytes_init(&two);
+    action_seal(a, &one);
+    action_seal(b, &two);
+    equal = one.len == two.len && memcmp(one.base, two.base, one.len) == 0;
+    bytes_release(&one);
+    bytes_release(&two);
+    return equal;
+}
+
+/* All of them, in both directions. */
+static bool same_actions(struct engine *e, struct model *m, struct bytes *bytes)
+{
+    struct query q = {.type = QUERY_ACTIONS, .limit = 50};
+    struct answer a;
+    struct action action;
+    uint64_t n = 0;
+
+    do {
+        if (engine_ask(e, &q, &a, bytes) != 0) {
+            return false;
+        }
+        while (answer_next_action(&a, &action, &e->f.fault) == 1) {
+            if (++n > m->n_actions || !actions_equal(&action, &m->actions[n - 1])) {
+                return wrong(e, "the actions differ at", action.by.request);
+            }
+        }
+        q.seq = a.next;
+    } while (a.next != 0);
+    if (n != m->n_actions) {
+        return wrong(e, "there are too few actions", slice_of(""));
+    }
+    q = (struct query){.type = QUERY_ACTIONS_BEFORE, .limit = 70};
+    do {
+        if (engine_ask(e, &q, &a, bytes) != 0) {
+            return false;
+        }
+        while (answer_next_action(&a, &action, &e->f.fault) == 1) {
+            if (n == 0 || !actions_equal(&action, &m->actions[--n])) {
+                return wrong(e, "the actions differ backwards at", action.by.request);
+            }
+        }
+        q.seq = a.next;
+    } while (a.next != 0);
+    return n == 0 || wrong(e, "there are too few actions backwards", slice_of(""));
+}
+
 static bool same_history(struct engine *e, struct model *m, struct slice player, bool exists,
                          struct bytes *bytes)
 {
@@ -288,8 +340,8 @@ bool compare_all(struct engine *e, struct model *m)
     bool ok;
 
     bytes_init(&bytes);
-    ok = same_ledger(e, m, &bytes) && compare_players(e, m) && same_histories(e, m, &bytes) &&
-         same_transactions(e, m, &bytes) && compare_names(e, m) &&
+    ok = same_ledger(e, m, &bytes) && same_actions(e, m, &bytes) && compare_players(e, m) &&
+         same_histories(e, m, &bytes) && same_transactions(e, m, &bytes) && compare_names(e, m) &&
          machine_audit(e->f.machine, &e->f.fault) == 0;
     bytes_release(&bytes);
     return ok;

@@ -14,6 +14,11 @@ void engine_open(struct engine *e, const struct script *s)
 
 void engine_close(struct engine *e)
 {
+    size_t i;
+
+    for (i = 0; i < ENGINE_AHEAD; i++) {
+        bytes_release(&e->commands[i]);
+    }
     fixture_close(&e->f);
     free(e->applied);
 }
@@ -29,16 +34,38 @@ static uint64_t hash_of(const struct bytes *b)
     return h;
 }
 
+/* Encodes this step's command, and tells the machine of those that follow in its entry, as a node
+ * does. */
+static const struct bytes *expect(struct engine *e, size_t step)
+{
+    const struct step *steps = e->script->steps;
+    size_t next;
+
+    for (next = e->expected > step ? e->expected : step;
+         next < e->script->n && next < step + ENGINE_AHEAD &&
+         (next == step || !steps[next - 1].ends_entry);
+         next++) {
+        struct bytes *command = &e->commands[next % ENGINE_AHEAD];
+
+        bytes_clear(command);
+        command_encode(steps[next].command, command);
+        if (!machine_expect(e->f.machine, command->base, command->len)) {
+            break;
+        }
+        e->expected = next + 1;
+    }
+    return &e->commands[step % ENGINE_AHEAD];
+}
+
 static int apply(struct engine *e, size_t step, uint64_t index)
 {
     const struct step *s = &e->script->steps[step];
+    const struct bytes *command = expect(e, step);
     struct fixture *f = &e->f;
 
-    bytes_clear(&f->command);
     bytes_clear(&f->outcome_bytes);
-    command_encode(s->command, &f->command);
-    if (machine_apply(f->machine, index, s->time_ms, f->command.base, f->command.len,
-                      &f->outcome_bytes, &f->fault) != 0 ||
+    if (machine_apply(f->machine, index, s->time_ms, command->base, command->len, &f->outcome_bytes,
+                      &f->fault) != 0 ||
         machine_invariants(f->machine, &f->fault) != 0) {
         return -1;
     }
@@ -58,6 +85,7 @@ int engine_reopen(struct engine *e)
         return -1;
     }
     e->phase = PHASE_NONE;
+    e->expected = 0;
     for (i = 0; i < e->n; i++) {
         if (e->applied[i].index <= machine_applied_index(e->f.machine)) {
             continue;

@@ -14,11 +14,15 @@ struct applied {
     uint64_t outcome_hash;
 };
 
+enum { ENGINE_AHEAD = 16 };
+
 struct engine {
     struct fixture f;
     const struct script *script;
-    struct applied *applied; /* for each step */
-    size_t n;                /* steps applied */
+    struct bytes commands[ENGINE_AHEAD]; /* encoded, by step */
+    size_t expected;                     /* steps that the machine was told, or that are over */
+    struct applied *applied;             /* for each step */
+    size_t n;                            /* steps applied */
     enum checkpoint_phase phase;
     bool in_entry;
 };

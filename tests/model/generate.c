@@ -123,6 +123,7 @@ void generator_command(struct generator *g, struct command *c)
         {COMMAND_PRINCIPAL_CREATE, 1, generator_create},
         {COMMAND_KEY_CREATE, 2, generator_create},
         {COMMAND_PLAYER_CREATE, 1, generator_create},
+        {COMMAND_ACTION, 1 + g->updates / 8, generator_action},
     };
     unsigned total = 0, at;
     size_t i;
@@ -137,6 +138,7 @@ void generator_command(struct generator *g, struct command *c)
     }
     c->type = kinds[i].type;
     kinds[i].make(g, c);
+    generator_actor(g, c);
     if (c->type <= COMMAND_ROLLBACK || c->type == COMMAND_ATOMIC) {
         c->dry_run = generator_percent(g, 2);
     }
@@ -310,6 +312,7 @@ void script_generate(struct script *s, uint64_t seed, size_t n)
         step->time_ms = i > 0 && !step[-1].ends_entry ? step[-1].time_ms : next_time(&g);
         /* Some of the world comes late: its players are unknown until then. */
         if ((i < 5 || generator_percent(&g, 60)) && generator_world(&g, (unsigned)world, &c)) {
+            generator_actor(&g, &c);
             c.origin = ++g.origin;
             step->command = g.made[g.n_made++] = generator_keep(&g, &c);
             world++;

@@ -81,6 +81,10 @@ void generator_session_use(struct generator *g, struct command *c); /* the other
 void generator_player_update(struct generator *g, struct command *c);
 void generator_update(struct generator *g, struct command *c); /* principal, key, password */
 void generator_create(struct generator *g, struct command *c);
+void generator_action(struct generator *g, struct command *c);
+
+/* Most changes of the configuration say by whom they came. */
+void generator_actor(struct generator *g, struct command *c);
 
 /* Changes one thing or two of an earlier command: an id that is used for something else. */
 void generator_alter(struct generator *g, struct command *c);

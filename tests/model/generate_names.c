@@ -244,3 +244,33 @@ void generator_create(struct generator *g, struct command *c)
         }
     }
 }
+
+void generator_action(struct generator *g, struct command *c)
+{
+    static const char *const calls[] = {"member_add", "backup", "transfer"};
+
+    c->id = slice_of(calls[chance_below(&g->chance, 3)]);
+    if (generator_percent(g, 50)) {
+        c->name = generator_text(g, "%u", chance_below(&g->chance, 9));
+    }
+    if (generator_percent(g, 50)) {
+        c->note = slice_of("address=[::1]:7001 \"?\"");
+    }
+}
+
+void generator_actor(struct generator *g, struct command *c)
+{
+    if (!command_is_recorded_action(c->type) ||
+        (c->type != COMMAND_ACTION && generator_percent(g, 20))) {
+        return;
+    }
+    c->n_by = 1;
+    c->by[0] = (struct actor){
+        .principal = slice_of(generator_percent(g, 50) ? "shop" : "operator"),
+        .key = generator_text(g, "key%u", chance_below(&g->chance, 10)),
+        .address = slice_of(generator_percent(g, 50) ? "::1" : "10.0.0.1"),
+        .request = generator_text(g, "%u", chance_below(&g->chance, 1000)),
+        .role = generator_percent(g, 50) ? ROLE_PLATFORM : ROLE_OPERATOR,
+        .node = 1 + chance_below(&g->chance, 3),
+    };
+}

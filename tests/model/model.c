@@ -12,7 +12,7 @@ struct undo {
     uint8_t old[];
 };
 
-enum { TABLES = 13 };
+enum { TABLES = 14 };
 
 struct sized {
     struct table *table;
@@ -35,6 +35,7 @@ static void tables_of(struct model *m, struct sized tables[static TABLES])
         {&m->tokens, sizeof(struct m_token)},
         {&m->limits, sizeof(struct m_limit)},
         {&m->calls, sizeof(struct m_call)},
+        {&m->origins, sizeof(struct m_origin)},
     };
 
     memcpy(tables, all, sizeof all);
@@ -56,14 +57,19 @@ void model_init(struct model *m)
 void model_release(struct model *m)
 {
     struct sized tables[TABLES];
+    uint64_t at;
     int i;
 
     tables_of(m, tables);
     for (i = 0; i < TABLES; i++) {
         table_release(tables[i].table);
     }
+    for (at = 0; at < m->n_actions; at++) {
+        free((char *)m->actions[at].detail.base);
+    }
     bytes_release(&m->scratch);
     free(m->records);
+    free(m->actions);
 }
 
 void model_touch(struct model *m, void *object, size_t size)
@@ -211,6 +217,10 @@ void model_append(struct model *m, struct record *r)
             exit(1);
         }
     }
+    if (m->n_actions > 0 && m->actions[m->n_actions - 1].seq == m->seq) {
+        r->action = m->n_actions;
+        memcpy(r->action_hash, m->actions[m->n_actions - 1].hash, HASH_BYTES);
+    }
     r->seq = ++m->seq;
     r->at_ms = m->clock_ms;
     r->previous = player->last_seq;
@@ -237,7 +247,7 @@ static void apply_dry(struct model *m, const struct command *c, struct m_outcome
 
         if (one->has_record && one->record.seq > m->seq) { /* not made before */
             one->dry_run = true;
-            one->record.seq = one->record.previous = 0;
+            one->record.seq = one->record.previous = one->record.action = 0;
             memset(one->record.prev_hash, 0, HASH_BYTES);
             memset(one->record.hash, 0, HASH_BYTES);
         }
@@ -245,18 +255,10 @@ static void apply_dry(struct model *m, const struct command *c, struct m_outcome
     o->outcome.dry_run = true;
 }
 
-void model_apply(struct model *m, uint64_t time_ms, const struct command *c, struct m_outcome *out)
+static void decide(struct model *m, const struct command *c, struct m_outcome *out)
 {
     struct outcome *o = &out->outcome;
 
-    if (time_ms > m->clock_ms) {
-        m->clock_ms = time_ms;
-    }
-    *o = (struct outcome){.at_ms = m->clock_ms};
-    if (c->dry_run) {
-        apply_dry(m, c, out);
-        return;
-    }
     switch (c->type) {
     case COMMAND_BET:
     case COMMAND_WIN:
@@ -294,5 +296,28 @@ void model_apply(struct model *m, uint64_t time_ms, const struct command *c, str
     case COMMAND_SESSION_AUTHENTICATE:
         model_sessions(m, c, o);
         break;
+    case COMMAND_ACTION: /* it is written down, and that is all */
+        break;
+    }
+}
+
+void model_apply(struct model *m, uint64_t time_ms, const struct command *c, struct m_outcome *out)
+{
+    struct outcome *o = &out->outcome;
+
+    if (time_ms > m->clock_ms) {
+        m->clock_ms = time_ms;
+    }
+    *o = (struct outcome){.at_ms = m->clock_ms};
+    if (c->dry_run) {
+        apply_dry(m, c, out);
+        return;
+    }
+    if (c->n_by > 0 && model_acted_before(m, c, o)) {
+        return;
+    }
+    decide(m, c, out);
+    if (c->n_by > 0) {
+        model_write_action(m, c, o);
     }
 }

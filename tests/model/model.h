@@ -104,6 +104,11 @@ struct m_limit {
     uint64_t effective_at_ms;
 };
 
+/* Which action a command of this origin has left. */
+struct m_origin {
+    uint64_t number; /* 0: none */
+};
+
 /* An atomic call that was applied. */
 struct m_call {
     uint64_t first_seq; /* its items' records follow each other; 0: there is none */
@@ -117,6 +122,8 @@ struct model {
     struct record *records; /* records[seq - 1] */
     uint64_t seq;
     size_t room;
+    struct action *actions; /* actions[number - 1]; their details are our own */
+    uint64_t n_actions;
 
     struct table currencies;   /* code */
     struct table principals;   /* name */
@@ -131,6 +138,7 @@ struct model {
     struct table tokens;       /* hash */
     struct table limits;       /* player, currency, kind, period */
     struct table calls;        /* principal, "" or player, id */
+    struct table origins;      /* in decimal */
 
     struct undo *undo; /* old bytes, newest first */
     unsigned tries;    /* how deep */
@@ -239,6 +247,10 @@ void model_end_hold(struct model *m, const struct command *c, struct outcome *o)
 void model_create(struct model *m, const struct command *c, struct outcome *o);
 void model_update(struct model *m, const struct command *c, struct outcome *o);
 void model_player_update(struct model *m, const struct command *c, struct outcome *o);
+/* model_action.c: a command that says by whom it came. True when it was decided before: *o is how.
+ */
+bool model_acted_before(struct model *m, const struct command *c, struct outcome *o);
+void model_write_action(struct model *m, const struct command *c, const struct outcome *o);
 void model_sessions(struct model *m, const struct command *c, struct outcome *o);
 
 /* True when a limit of this kind would be exceeded. */

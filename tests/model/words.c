@@ -150,10 +150,15 @@ void say_command(FILE *out, const struct command *c)
         say_hash(out, " token ", c->token_hash);
         say_hash(out, " parent ", c->parent_hash);
         say(out, " password ", c->password_hash);
+        say(out, " id ", c->id);
+        say(out, " note ", c->note);
         if (c->ttl_s != 0) {
             fprintf(out, " ttl %u s", c->ttl_s);
         }
         say_update(out, c);
+    }
+    if (c->n_by > 0) {
+        say(out, " actor ", c->by[0].principal);
     }
     fprintf(out, "   # origin %" PRIu64 "\n", c->origin);
 }

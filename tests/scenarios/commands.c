@@ -146,9 +146,18 @@ bool run_command_of(struct run *r, struct words *w, struct command *c, bool *kno
         {"policy", 0, run_policy},
         {"disable", 0, run_key_switch},
         {"enable", 0, run_key_switch},
+        {"asks", 0, run_asks},
     };
+    struct actor by;
     size_t i;
 
+    if (run_as(w, &by)) {
+        bool ok = run_command_of(r, w, c, known);
+
+        c->by[0] = by;
+        c->n_by = 1;
+        return ok;
+    }
     *known = true;
     for (i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         enum command_type type = verbs[i].type;

@@ -145,3 +145,33 @@ bool run_key_switch(struct run *r, struct words *w, struct command *c)
     c->disabled = strcmp(w->word[0], "disable") == 0;
     return enough(r, w, 2);
 }
+
+/* asks WHAT [SUBJECT]: what is put down before it is done */
+bool run_asks(struct run *r, struct words *w, struct command *c)
+{
+    if (!enough(r, w, 2)) {
+        return false;
+    }
+    c->type = COMMAND_ACTION;
+    c->id = slice_of(w->word[1]);
+    c->name = slice_of(w->n_command > 2 ? w->word[2] : NULL);
+    return true;
+}
+
+bool run_as(struct words *w, struct actor *by)
+{
+    if (w->n_command < 3 || strcmp(w->word[0], "as") != 0) {
+        return false;
+    }
+    *by = (struct actor){
+        .principal = slice_of(w->word[1]),
+        .key = slice_of("key"),
+        .address = slice_of("10.0.0.1"),
+        .request = slice_of("request"),
+        .role = ROLE_OPERATOR,
+        .node = 1,
+    };
+    w->n_command -= 2;
+    memmove(w->word, w->word + 2, (size_t)w->n_command * sizeof w->word[0]);
+    return true;
+}

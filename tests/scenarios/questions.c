@@ -147,7 +147,8 @@ bool run_question(struct run *r, struct fixture *f, struct words *w)
         {"rounds", 3, run_ask_rounds},         {"status", 2, run_ask_status},
         {"limit-of", 5, run_ask_limit},        {"password-of", 2, run_ask_password},
         {"principal", 2, run_ask_principal},   {"key-of", 2, run_ask_key},
-        {"session-of", 2, run_ask_session},
+        {"session-of", 2, run_ask_session},    {"actions", 1, run_ask_actions},
+        {"action", 2, run_ask_action},
     };
     size_t i;
 

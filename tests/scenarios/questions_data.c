@@ -243,3 +243,47 @@ bool run_ask_session(struct run *r, struct fixture *f, struct words *w)
     bytes_release(&out);
     return ok && same_words(r, w, 3, got);
 }
+
+/* actions = N */
+bool run_ask_actions(struct run *r, struct fixture *f, struct words *w)
+{
+    struct query q = {.type = QUERY_ACTIONS_BEFORE, .limit = 1};
+    char got[GOT_MAX] = "";
+    struct action action = {.number = 0};
+    struct answer a;
+    struct bytes out;
+    bool ok;
+
+    bytes_init(&out);
+    ok = run_ask(r, f, &q, &out, &a) && answer_next_action(&a, &action, &f->fault) >= 0;
+    add_number(got, "", action.number);
+    bytes_release(&out);
+    return ok && same_words(r, w, 2, got);
+}
+
+/* action N = CALL SUBJECT|- OUTCOME by PRINCIPAL at SEQ [DETAIL ...] */
+bool run_ask_action(struct run *r, struct fixture *f, struct words *w)
+{
+    struct query q = {.type = QUERY_ACTIONS, .seq = strtoull(w->word[1], NULL, 10), .limit = 1};
+    char got[GOT_MAX] = "";
+    struct action action;
+    struct answer a;
+    struct bytes out;
+    bool ok;
+
+    bytes_init(&out);
+    ok = run_ask(r, f, &q, &out, &a) &&
+         (answer_next_action(&a, &action, &f->fault) == 1 || run_fail(r, "there is none"));
+    if (ok) {
+        add(got, "", action.call);
+        add(got, " ", action.subject.len > 0 ? action.subject : slice_of("-"));
+        add(got, " ", slice_of(action_outcome(&action)));
+        add(got, " by ", action.by.principal);
+        add_number(got, " at ", action.seq);
+        if (action.detail.len > 0) {
+            add(got, " ", action.detail);
+        }
+    }
+    bytes_release(&out);
+    return ok && same_words(r, w, 3, got);
+}

@@ -40,6 +40,9 @@ bool run_limit(struct run *r, struct words *w, struct command *c);
 bool run_password(struct run *r, struct words *w, struct command *c);
 bool run_policy(struct run *r, struct words *w, struct command *c);
 bool run_key_switch(struct run *r, struct words *w, struct command *c);
+bool run_asks(struct run *r, struct words *w, struct command *c);
+/* `as NAME` before a command: takes it off the words and gives the actor. False: there is none. */
+bool run_as(struct words *w, struct actor *by);
 
 /* Words that come in pairs from `at` on, up to the word `end` or the last. False when one is not
  * among those that a money command knows. */
@@ -61,6 +64,8 @@ bool run_ask_password(struct run *r, struct fixture *f, struct words *w);
 bool run_ask_principal(struct run *r, struct fixture *f, struct words *w);
 bool run_ask_key(struct run *r, struct fixture *f, struct words *w);
 bool run_ask_session(struct run *r, struct fixture *f, struct words *w);
+bool run_ask_actions(struct run *r, struct fixture *f, struct words *w);
+bool run_ask_action(struct run *r, struct fixture *f, struct words *w);
 bool run_question(struct run *r, struct fixture *f, struct words *w);
 
 #endif

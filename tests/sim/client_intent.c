@@ -226,32 +226,50 @@ void intents_ask(struct world *w, struct client *c)
     }
 }
 
+/* An operator's: each leaves an action, once, however often a set-up is tried; what they come to is
+ * held against each other at the end, with all of the state. */
+static void add_operation(struct client *c, struct command *command, uint64_t origin)
+{
+    command->origin = origin;
+    command->n_by = 1;
+    command->by[0] = (struct actor){
+        .principal = slice_of("operator"),
+        .key = slice_of("key"),
+        .address = slice_of("10.0.0.1"),
+        .request = slice_of("setup"),
+        .role = ROLE_OPERATOR,
+        .node = 1,
+    };
+    add_command(c, command);
+}
+
 void intents_setup(struct world *w, struct client *c)
 {
-    struct command command = {.origin = 1};
+    struct command command = {.type = COMMAND_CURRENCY_CREATE};
     char player[16];
     unsigned i;
 
     (void)w;
     c->ticket = ticket_new(TICKET_COMMANDS);
     c->setup = true;
-    command.type = COMMAND_CURRENCY_CREATE;
     command.name = slice_of("EUR");
     command.scale = 2;
-    add_command(c, &command);
-    command = (struct command){.type = COMMAND_PRINCIPAL_CREATE, .origin = 1};
+    add_operation(c, &command, 1);
+    command = (struct command){.type = COMMAND_PRINCIPAL_CREATE};
     command.name = slice_of("games");
     command.role = ROLE_PROVIDER;
-    add_command(c, &command);
+    add_operation(c, &command, 2);
     command.name = slice_of("bank");
     command.role = ROLE_GATEWAY;
-    add_command(c, &command);
+    add_operation(c, &command, 3);
     for (i = 0; i < SIM_PLAYERS; i++) {
         snprintf(player, sizeof player, "player%u", i);
-        command = (struct command){.type = COMMAND_PLAYER_CREATE, .origin = 1};
+        command = (struct command){.type = COMMAND_PLAYER_CREATE};
         command.player = slice_of(player);
-        add_command(c, &command);
+        add_operation(c, &command, 4 + i);
     }
+    command = (struct command){.type = COMMAND_ACTION, .id = slice_of("backup")};
+    add_operation(c, &command, 4 + i);
 }
 
 /* ---- answers ---- */

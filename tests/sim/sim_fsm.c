@@ -16,6 +16,11 @@ static bool fsm_valid(void *impl, struct slice command)
     return command_decode(command.base, command.len, &c, &fault) == 0;
 }
 
+static bool fsm_expect(void *impl, struct slice command)
+{
+    return machine_expect(((struct node *)impl)->machine, command.base, command.len);
+}
+
 static int fsm_apply(void *impl, uint64_t index, uint64_t time_ms, struct slice command,
                      struct bytes *outcome, struct fault *fault)
 {
@@ -101,6 +106,7 @@ void node_fsm(struct node *n, struct fsm *fsm)
         .impl = n,
         .applied_index = fsm_applied_index,
         .valid = fsm_valid,
+        .expect = fsm_expect,
         .apply = fsm_apply,
         .end_entry = fsm_end_entry,
         .ready = fsm_ready,

@@ -314,7 +314,9 @@ static inline void rig_take_line(struct reporter *reporter, enum level level, co
 
     (void)level;
     (void)room;
+    pthread_mutex_lock(&r->backend.lock); /* tests with several clients have several workers */
     snprintf(r->line, sizeof r->line, "%s %s", message, fields);
+    pthread_mutex_unlock(&r->backend.lock);
 }
 
 /* vault NULL: the server has none. */

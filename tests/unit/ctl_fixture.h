@@ -65,7 +65,7 @@ static inline bool read_request(int fd, char request[static REQUEST_MAX])
 static inline void answer(struct node *n, int fd)
 {
     char request[REQUEST_MAX];
-    char reply[2048];
+    char reply[16384];
 
     while (read_request(fd, request)) {
         pthread_mutex_lock(&n->lock);

@@ -94,15 +94,31 @@ static bool valid(void *impl, struct slice command)
     return command.len < 100;
 }
 
+/* Wants to know two commands; apply then sees that they come as they were told. */
+static bool expect(void *impl, struct slice command)
+{
+    struct host *h = impl;
+
+    if (h->n_expected == HOST_EXPECTED) {
+        return false;
+    }
+    h->expected[h->n_expected++] = command;
+    return true;
+}
+
 static int apply(void *impl, uint64_t index, uint64_t time_ms, struct slice command,
                  struct bytes *outcome, struct fault *fault)
 {
     struct host *h = impl;
 
     (void)time_ms;
-    (void)command;
     (void)fault;
     assert_int_equal(index, h->applied + 1);
+    assert_true(h->n_expected > 0);
+    assert_ptr_equal(command.base, h->expected[0].base);
+    assert_int_equal(command.len, h->expected[0].len);
+    h->expected[0] = h->expected[1];
+    h->n_expected--;
     h->count++;
     if (outcome != NULL) {
         bytes_append_u64(outcome, h->count);
@@ -112,8 +128,11 @@ static int apply(void *impl, uint64_t index, uint64_t time_ms, struct slice comm
 
 static int end_entry(void *impl, uint64_t index, struct fault *fault)
 {
+    struct host *h = impl;
+
     (void)fault;
-    ((struct host *)impl)->applied = index;
+    assert_int_equal(h->n_expected, 0);
+    h->applied = index;
     return 0;
 }
 
@@ -165,6 +184,19 @@ static void must(int rv, const struct fault *fault)
     }
 }
 
+static void take_line(struct reporter *reporter, enum level level, const char *room,
+                      const char *message, const char *fields)
+{
+    struct host *h = (struct host *)((char *)reporter - offsetof(struct host, reporter));
+
+    (void)level;
+    (void)room;
+    if (strstr(message, "forwarded request") != NULL) {
+        snprintf(h->line, sizeof h->line, "%s: %s", message, fields);
+        h->lines++;
+    }
+}
+
 void host_start(struct host *h, unsigned seed)
 {
     struct gate_options gate_options = {
@@ -182,18 +214,21 @@ void host_start(struct host *h, unsigned seed)
                    .inflight = 32,
                    .trailing = 10,
                    .cache_bytes = 1 << 20,
-                   .seed = seed},
-        .fsm = {h, applied_index, valid, apply, end_entry, ready, query, head, check_head, zero,
-                zero, zero},
+                   .seed = seed,
+                   .reporter = &h->reporter},
+        .fsm = {h, applied_index, valid, expect, apply, end_entry, ready, query, head, check_head,
+                zero, zero, zero},
         .clock = {h, now_ms, now_us, wall_ms},
         .group_bytes = 128,
         .group_window = 2,
         .forward_max = 10,
         .forward_bytes_max = 10000,
         .state_may_lead = h->state_may_lead,
+        .slow_ms = 500,
     };
     struct fault fault;
 
+    h->reporter = (struct reporter){take_line, LEVEL_INFO};
     h->gate = gate_new(&gate_options);
     o.gate = h->gate;
     must(log_open(&h->log, &h->files, &identity, &host_log_options, NULL, &fault), &fault);

@@ -20,6 +20,8 @@ struct frame {
     struct bytes bytes;
 };
 
+enum { HOST_EXPECTED = 2 };
+
 struct host {
     struct sim_disk *disk;
     struct disk files;
@@ -34,8 +36,13 @@ struct host {
     bool disconnected; /* no link is up */
     uint64_t now_ms, wall_ms;
     uint64_t applied, count;
+    struct slice expected[HOST_EXPECTED]; /* commands that come next */
+    unsigned n_expected;
     bool state_may_lead; /* the state came by a copy that is ahead of the log */
     unsigned fetches;    /* states that were to be fetched */
+    struct reporter reporter;
+    char line[300]; /* the last one about forwarded work */
+    unsigned lines;
 };
 
 extern const struct log_options host_log_options;

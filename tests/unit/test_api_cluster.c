@@ -134,7 +134,9 @@ static void members_are_changed(void **state)
     struct member_change *c = &r->backend.change;
 
     r->key = "operator";
+    r->headers = "Florin-Request-Id: add-4";
     rig_post(r, "/v1/cluster/members", "{\"id\":4,\"address\":\"127.0.0.1:7004\"}");
+    r->headers = NULL;
     assert_status(r, 200);
     assert_int_equal(rig_number(r, "id"), 4);
     assert_string_equal(rig_text(r, "address"), "127.0.0.1:7004");
@@ -142,7 +144,7 @@ static void members_are_changed(void **state)
     assert_int_equal(c->id, 4);
     assert_string_equal(c->address, "127.0.0.1:7004");
     assert_string_equal(r->line, "an operator's call call=\"POST /v1/cluster/members\" of=4 "
-                                 "by=ops from=127.0.0.1 outcome=done");
+                                 "by=ops key=operator from=127.0.0.1 request=add-4 outcome=done");
 
     rig_send(r, "POST", "/v1/cluster/members/4/promote", NULL, 0);
     assert_status(r, 200);

@@ -150,6 +150,15 @@ static void a_client_counts_under_its_own_address(void **state)
     assert_int_equal(ask(h, "127.0.0.50", BALANCES("X-Forwarded-For: 127.0.0.78\r\n"), NULL), 403);
 }
 
+/* Also one whose request the web server could make nothing of. */
+static void a_bad_request_is_told_of_with_its_address(void **state)
+{
+    struct house *h = *state;
+
+    assert_int_equal(ask(h, "127.0.0.88", "GET / HTTP/9.9\r\nHost: x\r\n\r\n", NULL), 505);
+    assert_true(logged(h, "from=127.0.0.88 "));
+}
+
 /* Any number of requests on a connection, and a change of hands between connections: each time the
  * address is the connection's. */
 static void a_kept_connection_keeps_its_address(void **state)
@@ -315,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_counts_under_its_own_address),
+        cmocka_unit_test(a_bad_request_is_told_of_with_its_address),
         cmocka_unit_test(a_kept_connection_keeps_its_address),
         cmocka_unit_test(nobody_else_speaks_at_the_inner_port),
         cmocka_unit_test(large_bodies_and_answers_pass),

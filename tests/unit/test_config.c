@@ -61,7 +61,7 @@ static void defaults_and_paths(void **state)
     assert_int_equal(c.heartbeat_ms, 100);
     assert_int_equal(c.raft_trailing, 100000);
     assert_int_equal(c.request_timeout_ms, 5000);
-    assert_int_equal(c.http_threads, 256);
+    assert_int_equal(c.http_threads, 512);
     assert_int_equal(c.group_bytes, 256 << 10);
     assert_int_equal(c.segment_bytes, 64 << 20);
     assert_int_equal(c.log_level, LEVEL_INFO);
@@ -78,21 +78,22 @@ static void every_key_is_read(void **state)
     struct fault fault;
 
     (void)state;
-    assert_int_equal(parse(GOOD "operator_key_file = op\nsecret_box_file = box\n"
-                                "election_timeout=2s\nheartbeat\t=\t50ms\nraft_trailing = 7\n"
-                                "request_timeout = 1s\nhttp_threads = 3 # few\n"
-                                "http_keep_alive_timeout = 1min\nhttp_request_timeout = 200ms\n"
-                                "queue_tickets = 9\nqueue_bytes = 3MiB\ngroup_bytes = 1MiB\n"
-                                "segment_bytes = 2MiB\ncheckpoint_bytes = 65536B\n"
-                                "checkpoint_bytes_hard = 1GiB\ncheckpoint_interval = 100ms\n"
-                                "store_map_bytes = 16MiB\ncache_bytes = 1MiB\n"
-                                "http_plain = yes\nslow_request = 2s\n"
-                                "https_listen = 10.0.0.1:8443\nhttps_key_file = api.key\n"
-                                "https_certificate_file = /etc/api.crt\n"
-                                "http_trusted_proxies = 127.0.0.1 \t ::1 10.0.0.9 # two\n"
-                                "log_level = error",
-                           &c, &fault),
-                     0);
+    assert_int_equal(
+        parse(GOOD "operator_key_file = op\nsecret_box_file = box\n"
+                   "election_timeout=2s\nheartbeat\t=\t50ms\nraft_trailing = 7\n"
+                   "request_timeout = 1s\nhttp_threads = 3 # few\n"
+                   "http_keep_alive_timeout = 1min\nhttp_request_timeout = 200ms\n"
+                   "queue_tickets = 9\nqueue_bytes = 3MiB\nqueue_target = 7ms\ngroup_bytes = 1MiB\n"
+                   "segment_bytes = 2MiB\ncheckpoint_bytes = 65536B\n"
+                   "checkpoint_bytes_hard = 1GiB\ncheckpoint_interval = 100ms\n"
+                   "store_map_bytes = 16MiB\ncache_bytes = 1MiB\n"
+                   "http_plain = yes\nslow_request = 2s\n"
+                   "https_listen = 10.0.0.1:8443\nhttps_key_file = api.key\n"
+                   "https_certificate_file = /etc/api.crt\n"
+                   "http_trusted_proxies = 127.0.0.1 \t ::1 10.0.0.9 # two\n"
+                   "log_level = error",
+              &c, &fault),
+        0);
     assert_string_equal(c.operator_key_file, "/etc/florin/op");
     assert_string_equal(c.secret_box_file, "/etc/florin/box");
     assert_int_equal(c.election_timeout_ms, 2000);
@@ -104,6 +105,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.http_request_timeout_ms, 200);
     assert_int_equal(c.queue_tickets, 9);
     assert_int_equal(c.queue_bytes, 3 << 20);
+    assert_int_equal(c.queue_target_ms, 7);
     assert_int_equal(c.group_bytes, 1 << 20);
     assert_int_equal(c.segment_bytes, 2 << 20);
     assert_int_equal(c.checkpoint_bytes, 65536);
@@ -392,7 +394,7 @@ static void samples_show_the_defaults(void **state)
         len += (size_t)snprintf(text + len, sizeof text - len, "%s", line + (is_default ? 2 : 0));
     }
     fclose(f);
-    assert_int_equal(uncommented, 27);
+    assert_int_equal(uncommented, 28);
     if (config_parse((struct slice){text, len}, "sample", "x", &shown, &fault) != 0) {
         fail_msg("%s", fault.text);
     }

@@ -17,23 +17,26 @@ static struct slice slice_in(const struct bytes *b)
 /* A request with n commands of one byte each. */
 static void add_commands(struct bytes *frame, uint64_t request, uint32_t n, uint32_t claimed)
 {
-    struct forward f = {request, TICKET_COMMANDS, 500, claimed, {NULL, 0}};
-    struct bytes in;
+    struct forward f = {
+        .request = request, .kind = TICKET_COMMANDS, .timeout_ms = 500, .n_commands = claimed};
+    struct bytes in, names;
     uint32_t i;
 
     bytes_init(&in);
+    bytes_init(&names); /* left away, as a node of before them does */
     for (i = 0; i < n; i++) {
         frame_append(&in, "x", 1);
     }
     f.bytes = slice_in(&in);
-    forward_append(frame, &f);
+    forward_append(frame, &names, &f);
     bytes_release(&in);
+    bytes_release(&names);
 }
 
 /* Reads all; how many there were, or -1. */
 static int read_all(struct slice frame)
 {
-    struct cursor c;
+    struct cursor c, names;
     struct forward f;
     struct fault fault;
     uint32_t count, i;
@@ -41,8 +44,9 @@ static int read_all(struct slice frame)
     if (forward_begin(frame, &c, &count, &fault) != 0) {
         return -1;
     }
+    forward_names(&c, count, &names);
     for (i = 0; i < count; i++) {
-        if (forward_next(&c, &f, &fault) != 1) {
+        if (forward_next(&c, &names, &f, &fault) != 1) {
             return -1;
         }
     }
@@ -51,9 +55,12 @@ static int read_all(struct slice frame)
 
 static void test_requests_round_trip(void **state)
 {
-    struct forward query = {2, TICKET_QUERY, FORWARD_TIMEOUT_MAX_MS, 0, {"head", 4}};
-    struct bytes b;
-    struct cursor c;
+    struct forward query = {.request = 2,
+                            .kind = TICKET_QUERY,
+                            .timeout_ms = FORWARD_TIMEOUT_MAX_MS,
+                            .bytes = {"head", 4}};
+    struct bytes b, ignored;
+    struct cursor c, names;
     struct forward f;
     struct fault fault;
     uint32_t count;
@@ -61,19 +68,22 @@ static void test_requests_round_trip(void **state)
     (void)state;
     bytes_init(&b);
     add_commands(&b, 1, 3, 3);
-    forward_append(&b, &query);
+    bytes_init(&ignored);
+    forward_append(&b, &ignored, &query);
+    bytes_release(&ignored);
     assert_int_equal(forward_begin(slice_in(&b), &c, &count, &fault), 0);
     assert_int_equal(count, 2);
-    assert_int_equal(forward_next(&c, &f, &fault), 1);
+    forward_names(&c, count, &names);
+    assert_int_equal(forward_next(&c, &names, &f, &fault), 1);
     assert_int_equal(f.request, 1);
     assert_int_equal(f.kind, TICKET_COMMANDS);
     assert_int_equal(f.n_commands, 3);
     assert_int_equal(f.timeout_ms, 500);
     assert_int_equal(f.bytes.len, 15);
-    assert_int_equal(forward_next(&c, &f, &fault), 1);
+    assert_int_equal(forward_next(&c, &names, &f, &fault), 1);
     assert_int_equal(f.request, 2);
     assert_true(slice_is(f.bytes, "head"));
-    assert_int_equal(forward_next(&c, &f, &fault), 0);
+    assert_int_equal(forward_next(&c, &names, &f, &fault), 0);
     bytes_release(&b);
 }
 
@@ -108,12 +118,54 @@ static void test_every_truncation_is_refused(void **state)
 
 static void expect_refused(const struct forward *f)
 {
-    struct bytes b;
+    struct bytes b, names;
 
     bytes_init(&b);
-    forward_append(&b, f);
+    bytes_init(&names);
+    forward_append(&b, &names, f);
+    assert_int_equal(read_all(slice_in(&b)), -1);
+    bytes_append(&b, names.base, names.len);
     assert_int_equal(read_all(slice_in(&b)), -1);
     bytes_release(&b);
+    bytes_release(&names);
+}
+
+/* Names travel with their requests; a frame that ends within them is refused as a whole. */
+static void test_names(void **state)
+{
+    struct forward a = {.request = 1, .kind = TICKET_QUERY, .name = {"req-1", 5}};
+    struct forward b = {.request = 2, .kind = TICKET_QUERY, .bytes = {"q", 1}, .urgent = true};
+    struct bytes frame, names;
+    struct cursor c, n;
+    struct fault fault;
+    uint32_t count;
+    size_t len, items;
+
+    (void)state;
+    bytes_init(&frame);
+    bytes_init(&names);
+    forward_append(&frame, &names, &a);
+    forward_append(&frame, &names, &b);
+    items = frame.len;
+    bytes_append(&frame, names.base, names.len);
+    assert_int_equal(forward_begin(slice_in(&frame), &c, &count, &fault), 0);
+    forward_names(&c, count, &n);
+    assert_int_equal(forward_next(&c, &n, &a, &fault), 1);
+    assert_true(slice_is(a.name, "req-1") && !a.urgent);
+    assert_int_equal(forward_next(&c, &n, &b, &fault), 1);
+    assert_true(b.name.len == 0 && b.urgent && slice_is(b.bytes, "q"));
+    assert_int_equal(forward_next(&c, &n, &b, &fault), 0);
+    for (len = items + 1; len < frame.len; len++) {
+        assert_int_equal(read_all((struct slice){(const char *)frame.base, len}), -1);
+    }
+    assert_int_equal(read_all(slice_in(&frame)), 2);
+    frame.base[items + 2] = '\n'; /* of the name: it would be printed */
+    assert_int_equal(read_all(slice_in(&frame)), -1);
+    frame.base[items + 2] = 'r';
+    frame.base[items] = 2; /* a bit that nobody knows */
+    assert_int_equal(read_all(slice_in(&frame)), -1);
+    bytes_release(&frame);
+    bytes_release(&names);
 }
 
 static void test_what_no_node_sends_is_refused(void **state)
@@ -128,10 +180,23 @@ static void test_what_no_node_sends_is_refused(void **state)
     add_commands(&b, 1, 0, 0);
     assert_int_equal(read_all(slice_in(&b)), -1);
     bytes_release(&b);
-    expect_refused(&(struct forward){1, TICKET_COMMANDS, 500, 1, {"\0\0\0\0", 4}}); /* empty one */
-    expect_refused(&(struct forward){1, TICKET_STATUS, 500, 0, {"", 0}});
-    expect_refused(&(struct forward){1, TICKET_TRANSFER, 500, 0, {"short", 5}});
-    expect_refused(&(struct forward){1, TICKET_QUERY, FORWARD_TIMEOUT_MAX_MS + 1, 0, {"q", 1}});
+    expect_refused(&(struct forward){.request = 1,
+                                     .kind = TICKET_COMMANDS,
+                                     .timeout_ms = 500,
+                                     .n_commands = 1,
+                                     .bytes = {"\0\0\0\0", 4}}); /* empty one */
+    expect_refused(&(struct forward){
+        .request = 1, .kind = TICKET_STATUS, .timeout_ms = 500, .n_commands = 0, .bytes = {"", 0}});
+    expect_refused(&(struct forward){.request = 1,
+                                     .kind = TICKET_TRANSFER,
+                                     .timeout_ms = 500,
+                                     .n_commands = 0,
+                                     .bytes = {"short", 5}});
+    expect_refused(&(struct forward){.request = 1,
+                                     .kind = TICKET_QUERY,
+                                     .timeout_ms = FORWARD_TIMEOUT_MAX_MS + 1,
+                                     .n_commands = 0,
+                                     .bytes = {"q", 1}});
 }
 
 static void test_results_round_trip(void **state)
@@ -174,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests_round_trip),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_the_count_carries),
         cmocka_unit_test(test_every_truncation_is_refused),
         cmocka_unit_test(test_what_no_node_sends_is_refused),

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "consensus/admission.h"
 #include "consensus/gate.h"
 
 struct loop {
@@ -33,19 +34,21 @@ static uint64_t now_ms(void *context)
     return ((struct loop *)context)->now_ms;
 }
 
-static void open_gate(struct loop *l, uint32_t tickets, size_t bytes)
+static void open_gate_with(struct loop *l, struct gate_options options)
 {
-    struct gate_options options = {.node_id = 1,
-                                   .max_tickets = tickets,
-                                   .max_bytes = bytes,
-                                   .wake = wake,
-                                   .now_ms = now_ms,
-                                   .context = l};
-
+    options.node_id = 1;
+    options.wake = wake;
+    options.now_ms = now_ms;
+    options.context = l;
     *l = (struct loop){.now_ms = 100};
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
     l->gate = gate_new(&options);
+}
+
+static void open_gate(struct loop *l, uint32_t tickets, size_t bytes)
+{
+    open_gate_with(l, (struct gate_options){.max_tickets = tickets, .max_bytes = bytes});
 }
 
 static void close_gate(struct loop *l)
@@ -114,7 +117,7 @@ static void test_bounds_hold_until_the_answer(void **state)
 {
     struct loop l;
     struct ticket *a = ticket_with("12345"), *b = ticket_with("1234"), *c = ticket_with("");
-    uint64_t tickets, bytes;
+    struct gate_load load;
 
     (void)state;
     open_gate(&l, 2, 8);
@@ -126,9 +129,10 @@ static void test_bounds_hold_until_the_answer(void **state)
     assert_int_equal(gate_hand_in(l.gate, b, 50), RESULT_OVERLOADED); /* drained, not answered */
     ticket_done(a, RESULT_OK);
     assert_int_equal(gate_hand_in(l.gate, b, 50), RESULT_OK);
-    gate_queued(l.gate, &tickets, &bytes);
-    assert_int_equal(tickets, 2);
-    assert_int_equal(bytes, 4);
+    gate_load(l.gate, &load);
+    assert_int_equal(load.tickets, 2);
+    assert_int_equal(load.bytes, 4);
+    assert_int_equal(load.refused, 3);
     ticket_done(c, RESULT_OK);
     ticket_release(a);
     ticket_release(c);
@@ -136,6 +140,54 @@ static void test_bounds_hold_until_the_answer(void **state)
     assert_true(ticket_is_done(b));
     assert_int_equal(b->result, RESULT_UNAVAILABLE);
     ticket_release(b);
+}
+
+/* Windows of tickets that took twice the target: half of them are let in from then on, but what
+ * an overload is mended with always is. */
+static void test_slow_answers_lower_the_limit(void **state)
+{
+    enum { N = 1000, TARGET_MS = 50 };
+    static struct ticket *waiting[N], *refused;
+    struct ticket *status = ticket_new(TICKET_STATUS);
+    struct gate_load load;
+    struct loop l;
+    int round, i;
+
+    (void)state;
+    open_gate_with(&l,
+                   (struct gate_options){.max_tickets = N, .max_bytes = N, .target_ms = TARGET_MS});
+    for (round = 0; round < 3; round++) {
+        l.now_ms += ADMISSION_WINDOW_MS;
+        for (i = 0; i < N; i++) {
+            waiting[i] = ticket_new(TICKET_COMMANDS);
+            assert_int_equal(gate_hand_in(l.gate, waiting[i], 5000), RESULT_OK);
+        }
+        l.now_ms += 2 * TARGET_MS;
+        gate_drain(l.gate);
+        for (i = 0; i < N; i++) {
+            ticket_done(waiting[i], RESULT_OK);
+            ticket_release(waiting[i]);
+        }
+    }
+    gate_load(l.gate, &load);
+    assert_int_equal(load.limit, N / 2);
+    assert_false(gate_refuses(l.gate));
+    for (i = 0; i < N / 2; i++) {
+        waiting[i] = ticket_new(TICKET_COMMANDS);
+        assert_int_equal(gate_hand_in(l.gate, waiting[i], 5000), RESULT_OK);
+    }
+    assert_true(gate_refuses(l.gate));
+    refused = ticket_new(TICKET_QUERY);
+    assert_int_equal(gate_hand_in(l.gate, refused, 5000), RESULT_OVERLOADED);
+    assert_int_equal(gate_hand_in(l.gate, status, 5000), RESULT_OK);
+    gate_load(l.gate, &load);
+    assert_int_equal(load.refused, 2);
+    close_gate(&l);
+    for (i = 0; i < N / 2; i++) {
+        ticket_release(waiting[i]);
+    }
+    ticket_release(refused);
+    ticket_release(status);
 }
 
 static void test_giving_up_says_what_is_certain(void **state)
@@ -189,15 +241,15 @@ static void test_abandoned_tickets_are_not_drained(void **state)
 {
     struct loop l;
     struct ticket *t = ticket_with("t");
-    uint64_t tickets, bytes;
+    struct gate_load load;
 
     (void)state;
     open_gate(&l, 1, 100);
     gate_hand_in(l.gate, t, 50);
     assert_int_equal(ticket_give_up(t), RESULT_UNAVAILABLE);
     assert_null(gate_drain(l.gate));
-    gate_queued(l.gate, &tickets, &bytes);
-    assert_int_equal(tickets, 0); /* its place is free again */
+    gate_load(l.gate, &load);
+    assert_int_equal(load.tickets, 0); /* its place is free again */
     ticket_release(t);
     close_gate(&l);
 }
@@ -312,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_drains_in_order_and_wakes_once),
         cmocka_unit_test(test_bounds_hold_until_the_answer),
+        cmocka_unit_test(test_slow_answers_lower_the_limit),
         cmocka_unit_test(test_giving_up_says_what_is_certain),
         cmocka_unit_test(test_an_answer_beats_giving_up),
         cmocka_unit_test(test_abandoned_tickets_are_not_drained),

@@ -99,6 +99,73 @@ static void test_generations(void **state)
     assert_true(slice_is(value, "new"));
 }
 
+/* A look-up by name remembers what it found below the active set. What a key of somebody's own puts
+ * later is seen all the same, and so is what a checkpoint moves or replaces. */
+static void test_name_and_key(void **state)
+{
+    struct fixture *f = *state;
+    struct layers *l = &f->machine->state.layers;
+    struct layers_key key;
+    struct slice value;
+    struct fault fault;
+    unsigned i;
+
+    put(l, 2, "old");
+    for (i = 0; i < 2; i++) { /* in the set that was written, then in the store */
+        apply(f, money(COMMAND_BET, "demo", i == 0 ? "b1" : "b2", "alice", "EUR", 1));
+        assert_int_equal(fixture_checkpoint(f), 0);
+    }
+    holds(l, 2, "old");
+    holds(l, 2, "old");
+    layers_draft(l);
+    put(l, 2, "draft");
+    holds(l, 2, "draft");
+    layers_drop(l);
+    holds(l, 2, "old");
+    layers_key(l, TABLE_ROUND, key_of(2, key.text).len, &key);
+    assert_int_equal(layers_get_at(l, &key, &value, &fault), 1);
+    assert_true(slice_is(value, "old"));
+    layers_put_at(l, &key, slice_of("new"));
+    holds(l, 2, "new");
+    put(l, 2, "newer, and longer than before");
+    assert_int_equal(layers_get_at(l, &key, &value, &fault), 1);
+    assert_true(slice_is(value, "newer, and longer than before"));
+    apply(f, money(COMMAND_BET, "demo", "b3", "alice", "EUR", 1));
+    assert_true(machine_checkpoint_begin(f->machine));
+    holds(l, 2, "newer, and longer than before"); /* remembered of the frozen set */
+    put(l, 2, "newest");
+    assert_int_equal(machine_checkpoint_write(f->machine, &fault), 0);
+    assert_int_equal(layers_thaw(l, &fault), 0);
+    holds(l, 2, "newest");
+}
+
+/* What was found in the store is where the store's view of then has it: another one has it
+ * elsewhere, and what was there may be overwritten. */
+static void test_view_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct layers *l = &f->machine->state.layers;
+    struct slice before, found, value, key = slice_of("a002");
+    struct fault fault;
+    unsigned i;
+
+    put(l, 2, "old");
+    for (i = 0; i < 2; i++) {
+        apply(f, money(COMMAND_BET, "demo", i == 0 ? "b1" : "b2", "alice", "EUR", 1));
+        assert_int_equal(fixture_checkpoint(f), 0);
+    }
+    put(l, 4, "its neighbour");
+    apply(f, money(COMMAND_BET, "demo", "b3", "alice", "EUR", 1));
+    assert_true(machine_checkpoint_begin(f->machine));
+    assert_int_equal(layers_get(l, TABLE_ROUND, key, &before, &fault), 1);
+    assert_int_equal(machine_checkpoint_write(f->machine, &fault), 0);
+    assert_int_equal(layers_thaw(l, &fault), 0);
+    assert_int_equal(layers_get(l, TABLE_ROUND, key, &found, &fault), 1);
+    assert_int_equal(l->store.get(l->store.impl, TABLE_ROUND, key, &value, &fault), 1);
+    assert_ptr_not_equal(value.base, before.base);
+    assert_ptr_equal(found.base, value.base);
+}
+
 /* Walks a part and holds it against what it must be: every third of `step` from `first` on. */
 static void walks(struct layers *l, const char *prefix, struct slice after, size_t most,
                   unsigned first, unsigned last)
@@ -229,6 +296,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_draft, setup, teardown),
         cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_name_and_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_view_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lowest, setup, teardown),
     };

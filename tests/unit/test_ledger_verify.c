@@ -65,6 +65,11 @@ static void play(struct ledger *l)
     static const uint8_t token_hash[SECRET_HASH_BYTES] = {1};
 
     assert_int_equal(fixture_world(&l->machine, players, 2), 0);
+    /* Who did it is recorded, so the next record holds it. */
+    c = (struct command){.type = COMMAND_ACTION, .id = slice_of("backup"), .origin = 1, .n_by = 1};
+    c.by[0] = (struct actor){slice_of("olga"), slice_of("k1"), slice_of("::1"),
+                             slice_of("r1"),   ROLE_OPERATOR,  2};
+    apply(l, c, VERDICT_APPLIED);
     c = create(COMMAND_SESSION_OPEN, "s1");
     c.player = slice_of("alice");
     c.principal = slice_of("demo");

@@ -288,7 +288,7 @@ static void test_newer_format(void **state)
     assert_int_equal(store.commit(store.impl, writes, 1, &f->fault), 0);
     store.close(store.impl);
     assert_int_equal(fixture_reopen(f), -1);
-    assert_non_null(strstr(f->fault.text, "format 4"));
+    assert_non_null(strstr(f->fault.text, "format 5"));
 }
 
 static void test_head_and_check(void **state)

@@ -66,7 +66,8 @@ static void set_format(const char *folder, uint32_t format)
  */
 static void make_old(struct fixture *f)
 {
-    static const char *const newer[] = {"session", "token", "round", "hold", "limit", "password"};
+    static const char *const newer[] = {"session", "token",    "round",  "hold",
+                                        "limit",   "password", "action", "origin"};
     enum { NEWER = sizeof newer / sizeof *newer };
     uint8_t file_format[] = {1, TABLE_COUNT - NEWER}; /* values with checksums, so many tables */
     struct state *s = &f->machine->state;

@@ -205,7 +205,7 @@ static void heartbeat(struct host *h, uint64_t leader, uint64_t term)
 /* The n-th forward in what was sent (0: the newest frame's first); takes the frames away. */
 static bool take_forward(struct host *h, uint64_t peer, struct forward *f)
 {
-    struct cursor c;
+    struct cursor c, names;
     struct fault fault;
     uint32_t count;
     size_t i = h->n_sent;
@@ -214,7 +214,8 @@ static bool take_forward(struct host *h, uint64_t peer, struct forward *f)
         if (h->sent[i].kind == FRAME_FORWARD && h->sent[i].peer == peer) {
             struct slice frame = {(char *)h->sent[i].bytes.base, h->sent[i].bytes.len};
             assert_int_equal(forward_begin(frame, &c, &count, &fault), 0);
-            assert_int_equal(forward_next(&c, f, &fault), 1);
+            forward_names(&c, count, &names);
+            assert_int_equal(forward_next(&c, &names, f, &fault), 1);
             return true;
         }
     }

@@ -223,6 +223,57 @@ static void the_idle_stay_while_there_is_room(void **state)
     }
 }
 
+#define BALANCE                                                                                    \
+    "GET /v1/players/alice/balances HTTP/1.1\r\nHost: x\r\n"                                       \
+    "Authorization: Bearer provider.0123456789abcdef\r\n\r\n"
+
+struct regular {
+    pthread_t thread;
+    struct room *room;
+    atomic_bool *stop;
+};
+
+/* Asks all the time, on one connection for as long as the server leaves it open. */
+static void *ask_on(void *context)
+{
+    struct regular *g = context;
+    int fd = dial(g->room);
+
+    while (!atomic_load(g->stop)) {
+        say(fd, BALANCE);
+        if (!hears(fd, "\"balances\":[]}")) {
+            close(fd);
+            fd = dial(g->room);
+        }
+    }
+    close(fd);
+    return NULL;
+}
+
+/* Busy clients with keys on every thread are not cut, but the next one has its turn. */
+static void those_who_wait_have_their_turn(void **state)
+{
+    struct room *r = *state;
+    struct regular regulars[THREADS + 2];
+    atomic_bool stop = false;
+    int i, fd;
+
+    for (i = 0; i < THREADS + 2; i++) {
+        regulars[i] = (struct regular){.room = r, .stop = &stop};
+        assert_int_equal(pthread_create(&regulars[i].thread, NULL, ask_on, &regulars[i]), 0);
+    }
+    for (i = 0; i < 3; i++) {
+        fd = dial(r);
+        say(fd, BALANCE);
+        assert_true(hears(fd, "\"balances\":[]}"));
+        close(fd);
+    }
+    atomic_store(&stop, true);
+    for (i = 0; i < THREADS + 2; i++) {
+        pthread_join(regulars[i].thread, NULL);
+    }
+}
+
 /* A call that waits for the ledger is ours to end, not the client's. */
 static void a_call_under_way_is_not_cut(void **state)
 {
@@ -256,6 +307,7 @@ int main(void)
         cmocka_unit_test(the_busy_keep_their_connection),
         cmocka_unit_test(the_crowd_does_not_push_out_who_has_a_key),
         cmocka_unit_test(the_idle_stay_while_there_is_room),
+        cmocka_unit_test(those_who_wait_have_their_turn),
         cmocka_unit_test(a_call_under_way_is_not_cut),
     };
 

@@ -1,0 +1,142 @@
+/* What a server does with more than it can take, over real HTTP. */
+#include "tests/unit/api_fixture.h"
+
+enum { BATCHES = 8, ITEMS = 500 };
+
+/* One client with a connection of its own. */
+struct client {
+    struct rig rig; /* of which the server is borrowed */
+    pthread_t thread;
+    const struct bytes *body;
+    atomic_int *ended;
+};
+
+static void *send_batch(void *context)
+{
+    struct client *c = context;
+
+    c->rig.headers = "Florin-Timeout-Ms: 30000";
+    rig_send(&c->rig, "POST", "/v1/batches", c->body->base, c->body->len);
+    atomic_fetch_add(c->ended, 1);
+    return NULL;
+}
+
+static void make_batch(struct bytes *body)
+{
+    char item[160];
+    int i;
+
+    bytes_init(body);
+    bytes_append(body, "{\"transactions\":[", 17);
+    for (i = 0; i < ITEMS; i++) {
+        int n = snprintf(item, sizeof item,
+                         "%s{\"type\":\"bet\",\"id\":\"large-%d\",\"player\":\"alice\","
+                         "\"currency\":\"EUR\",\"amount\":\"0.01\"}",
+                         i == 0 ? "" : ",", i);
+
+        bytes_append(body, item, (size_t)n);
+    }
+    bytes_append(body, "]}", 2);
+}
+
+static unsigned wait_held(struct backend *b, unsigned n)
+{
+    unsigned held;
+
+    pthread_mutex_lock(&b->lock);
+    while (b->n_held < n) {
+        pthread_cond_wait(&b->changed, &b->lock);
+    }
+    held = (unsigned)b->n_held;
+    pthread_mutex_unlock(&b->lock);
+    return held;
+}
+
+static void answer_held(struct backend *b)
+{
+    pthread_mutex_lock(&b->lock);
+    while (b->held != NULL) {
+        struct ticket *t = b->held;
+
+        b->held = t->next;
+        ticket_done(t, RESULT_UNAVAILABLE);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* Only some large bodies are taken apart at once. But that holds no turn: to wait for the ledger,
+ * which may take as long as a call may. */
+static void large_batches_wait_for_the_ledger_together(void **state)
+{
+    struct rig *r = rig_of(state);
+    struct client clients[BATCHES];
+    atomic_int ended = 0;
+    struct bytes body;
+    unsigned before;
+    int i;
+
+    make_batch(&body);
+    assert_true(body.len > 32 * 1024);
+    r->key = "provider";
+    rig_send(r, "POST", "/v1/batches", body.base, body.len);
+    assert_status(r, 200);
+
+    before = (unsigned)r->backend.n_held;
+    backend_set_mode(&r->backend, LEAVE_QUEUED);
+    for (i = 0; i < BATCHES; i++) {
+        clients[i] = (struct client){
+            .rig = {.server = r->server, .curl = curl_easy_init(), .key = "provider"},
+            .body = &body,
+            .ended = &ended};
+        bytes_init(&clients[i].rig.head);
+        bytes_init(&clients[i].rig.body);
+        pthread_create(&clients[i].thread, NULL, send_batch, &clients[i]);
+    }
+    wait_held(&r->backend, before + BATCHES);
+    assert_int_equal(atomic_load(&ended), 0); /* all at once */
+    answer_held(&r->backend);
+    for (i = 0; i < BATCHES; i++) {
+        pthread_join(clients[i].thread, NULL);
+        assert_int_equal(clients[i].rig.status, 503);
+        json_decref(clients[i].rig.json);
+        bytes_release(&clients[i].rig.head);
+        bytes_release(&clients[i].rig.body);
+        curl_easy_cleanup(clients[i].rig.curl);
+    }
+    backend_set_mode(&r->backend, SERVE);
+    bytes_release(&body);
+}
+
+/* Malformed items have their answers in their places, between those of the ledger. */
+static void malformed_items_keep_their_places(void **state)
+{
+    struct rig *r = rig_of(state);
+
+    r->key = "provider";
+    rig_post(r, "/v1/batches",
+             "{\"transactions\":[7,"
+             "{\"type\":\"win\",\"id\":\"place-1\",\"player\":\"alice\",\"currency\":\"EUR\","
+             "\"amount\":\"1\"},"
+             "{\"type\":\"win\",\"id\":\"place-2\",\"player\":\"alice\",\"currency\":\"EUR\","
+             "\"amount\":1},"
+             "{\"type\":\"raffle\",\"id\":\"place-3\"},"
+             "{\"type\":\"win\",\"id\":\"place-4\",\"player\":\"alice\",\"currency\":\"EUR\","
+             "\"amount\":\"2\"}]}");
+    assert_status(r, 200);
+    assert_int_equal(json_array_size(json_object_get(r->json, "results")), 5);
+    assert_string_equal(json_text(rig_item(r, "results", 0), "code"), "malformed");
+    assert_string_equal(json_text(rig_item(r, "results", 1), "id"), "place-1");
+    assert_string_equal(json_text(rig_item(r, "results", 2), "code"), "bad_amount");
+    assert_string_equal(json_text(rig_item(r, "results", 3), "code"), "malformed");
+    assert_string_equal(json_text(rig_item(r, "results", 4), "id"), "place-4");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(malformed_items_keep_their_places),
+        cmocka_unit_test(large_batches_wait_for_the_ledger_together),
+    };
+
+    return cmocka_run_group_tests(tests, rig_open, rig_close);
+}
