@@ -84,7 +84,7 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 # Of the fault-injection suite: what judges a history (the runner and the tests use it too).
 CHECKER_ARCHIVE := $(BUILD)/jepsen/libchecker.a
 CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_order check_reads \
-                     edn explain history ledger op recorder report report_assets report_chart \
+                     check_rules edn explain history ledger op recorder report report_assets report_chart \
                      report_timeline stats)
 CHECKER         := $(BUILD)/jepsen/checker
 # ... and what runs the cluster, its clients and its faults.
