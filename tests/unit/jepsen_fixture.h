@@ -126,6 +126,9 @@ static inline void rig_put_json(struct rig *g, const struct record *r)
     if (r->original.len > 0) {
         rig_put(&g->ledger, ",\"original\":\"%.*s\"", (int)r->original.len, r->original.base);
     }
+    if (r->round.len > 0) {
+        rig_put(&g->ledger, ",\"round\":\"%.*s\"", (int)r->round.len, r->round.base);
+    }
     if (r->gateway.len > 0) {
         rig_put(&g->ledger, ",\"gateway\":\"%.*s\"", (int)r->gateway.len, r->gateway.base);
     }
@@ -153,6 +156,7 @@ struct rig_odd {
     const char *original;
     int64_t skew;         /* added to the stated balance: a ledger that does not add up */
     enum verdict verdict; /* a refusal or tombstone without need; else VERDICT_APPLIED */
+    const char *round;
 };
 
 /* The next entry of the ledger: a bet and a withdrawal's confirmation take, all else gives. A bet
@@ -184,6 +188,7 @@ static inline uint64_t rig_entry_odd(struct rig *g, enum command_type type, cons
                        .id = slice_of(id),
                        .player = own.name,
                        .currency = slice_of("EUR"),
+                       .round = slice_of(odd.round),
                        .original = slice_of(odd.original),
                        .gateway = slice_of(bank ? "bank" : NULL),
                        .debit = takes ? own : theirs,
@@ -215,14 +220,14 @@ static inline uint64_t rig_entry_skewed(struct rig *g, enum command_type type, c
                                         const char *player, int64_t minor, const char *original,
                                         int64_t skew)
 {
-    return rig_entry_odd(g, type, id, player, minor, (struct rig_odd){original, skew, 0});
+    return rig_entry_odd(g, type, id, player, minor, (struct rig_odd){original, skew, 0, NULL});
 }
 
 static inline uint64_t rig_entry_decided(struct rig *g, enum command_type type, const char *id,
                                          const char *player, int64_t minor, const char *original,
                                          enum verdict verdict)
 {
-    return rig_entry_odd(g, type, id, player, minor, (struct rig_odd){original, 0, verdict});
+    return rig_entry_odd(g, type, id, player, minor, (struct rig_odd){original, 0, verdict, NULL});
 }
 
 static inline uint64_t rig_entry(struct rig *g, enum command_type type, const char *id,

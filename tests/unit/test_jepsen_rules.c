@@ -91,6 +91,44 @@ static void a_bet_refused_for_nothing(void **state)
     condemned(g, NULL, ANOMALY_BROKEN_RULE, 0, "that much was available");
 }
 
+/* A round is closed, then a bet in it is decided so. */
+static void bet_too_late(struct rig *g, enum verdict verdict, bool closed)
+{
+    if (closed) {
+        rig_line(g, 1, "invoke", "close",
+                 ":node 1 :provider \"demo\" :id \"c\" :player \"p0\" :round \"r\"");
+        rig_ok(g, 1, 1, "close",
+               rig_entry_odd(g, COMMAND_ROUND_CLOSE, "c", "p0", 0, (struct rig_odd){.round = "r"}),
+               false, "");
+    }
+    rig_line(g, 1, "invoke", "bet",
+             ":node 1 :provider \"demo\" :id \"b\" :player \"p0\" :currency \"EUR\" "
+             ":amount \"1.00\" :round \"r\"");
+    rig_ok(g, 1, 1, "bet",
+           rig_entry_odd(g, COMMAND_BET, "b", "p0", 100,
+                         (struct rig_odd){.verdict = verdict, .round = "r"}),
+           false, "");
+    rig_finish(g);
+}
+
+static void a_bet_of_a_closed_round(void **state)
+{
+    bet_too_late(*state, VERDICT_APPLIED, true);
+    condemned(*state, NULL, ANOMALY_BROKEN_RULE, 0, "its round was closed");
+}
+
+static void a_bet_refused_for_an_open_round(void **state)
+{
+    bet_too_late(*state, VERDICT_ROUND_CLOSED, false);
+    condemned(*state, NULL, ANOMALY_BROKEN_RULE, 0, "its round was open");
+}
+
+static void a_bet_that_is_rightly_too_late(void **state)
+{
+    bet_too_late(*state, VERDICT_ROUND_CLOSED, true);
+    clean(*state);
+}
+
 static void ask_withdraw(struct rig *g, const char *amount)
 {
     rig_line(g, 1, "invoke", "withdraw",
@@ -303,6 +341,9 @@ int main(void)
         RIG_TEST(a_bet_behind_its_rollback),
         RIG_TEST(a_tombstone_of_what_was_there),
         RIG_TEST(a_bet_refused_for_nothing),
+        RIG_TEST(a_bet_of_a_closed_round),
+        RIG_TEST(a_bet_refused_for_an_open_round),
+        RIG_TEST(a_bet_that_is_rightly_too_late),
         RIG_TEST(a_bet_with_held_money),
         RIG_TEST(a_withdrawal_that_is_not_found),
         RIG_TEST(a_withdrawal_that_nothing_ended),
