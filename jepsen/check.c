@@ -13,11 +13,13 @@ static const struct {
     [ANOMALY_BROKEN_CHAIN] = {"broken-chain", "a hash, or the row of seqs, does not hold"},
     [ANOMALY_BOOKS] = {"books-do-not-balance", "balances or sums do not add up"},
     [ANOMALY_DECIDED_TWICE] = {"decided-twice", "one id twice, or one original given back twice"},
+    [ANOMALY_BROKEN_RULE] = {"broken-rule", "decided otherwise than the rules say"},
     [ANOMALY_LOST] = {"lost", "acknowledged, and not in the ledger"},
     [ANOMALY_CONFLICTING] = {"conflicting-answers", "two different answers to one id"},
     [ANOMALY_WRONG_ANSWER] = {"wrong-answer", "an answer other than the ledger's"},
     [ANOMALY_WRONG_CONTENT] = {"wrong-content", "acknowledged, and something else was booked"},
     [ANOMALY_WRONG_CONFLICT] = {"wrong-conflict", "refused as a conflict, without one"},
+    [ANOMALY_WRONG_REFUSAL] = {"wrong-refusal", "refused for what was not so"},
     [ANOMALY_FAILED_APPLIED] = {"failed-but-applied", "certainly not applied, and in the ledger"},
     [ANOMALY_PHANTOM] = {"phantom", "in the ledger, and asked by nobody"},
     [ANOMALY_TORN] = {"torn-transaction", "only a part of an atomic call"},
@@ -151,6 +153,10 @@ static void check_live(struct checking *k)
                      "the history has no :healed: nobody waited until the cluster was whole again");
         return;
     }
+    if (healed->nodes == 0) {
+        anomaly_tell(k, ANOMALY_NOT_LIVE, NOBODY, NOBODY, 0, 0,
+                     "the history's last :healed names no node that has to be alive");
+    }
     for (size_t i = 0; i < h->n_calls; i++) {
         const struct call *c = &h->calls[i];
 
@@ -195,6 +201,7 @@ void check_run(struct check *c, const struct history *h, struct ledger *l,
     k.asked_until = must(calloc(l->n + 1, sizeof *k.asked_until));
     for (uint64_t i = 0; i < l->n; i++) {
         k.facts[i] = (struct entry_facts){.asked_ns = INT64_MAX,
+                                          .asked_again_ns = INT64_MAX,
                                           .known_ns = INT64_MAX,
                                           .asked_by = NOBODY,
                                           .known_by = NOBODY,
@@ -204,6 +211,7 @@ void check_run(struct check *c, const struct history *h, struct ledger *l,
     }
     check_ledgers(&k, ledgers, ledger_names, n_ledgers);
     check_answers(&k);
+    check_rules(&k);
     check_order(&k);
     check_reads(&k);
     check_live(&k);

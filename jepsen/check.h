@@ -6,6 +6,7 @@
  *
  *   answers   what was acknowledged is there, once, with that content and that answer; what was
  *             refused for certain is not; what is there was asked for; one id has one outcome
+ *   rules     each entry is decided as the rules say: funds, holds, rollbacks, rounds
  *   order     what was acknowledged before something else was asked stands before it
  *   reads     each shows the state at a place that is not before anything that was known when it
  *             was asked (acknowledged, or seen by a read that had ended), and not behind anything
@@ -27,11 +28,13 @@ enum anomaly_kind {
     ANOMALY_BROKEN_CHAIN,
     ANOMALY_BOOKS,
     ANOMALY_DECIDED_TWICE,
+    ANOMALY_BROKEN_RULE,
     ANOMALY_LOST,
     ANOMALY_CONFLICTING,
     ANOMALY_WRONG_ANSWER,
     ANOMALY_WRONG_CONTENT,
     ANOMALY_WRONG_CONFLICT,
+    ANOMALY_WRONG_REFUSAL,
     ANOMALY_FAILED_APPLIED,
     ANOMALY_PHANTOM,
     ANOMALY_TORN,

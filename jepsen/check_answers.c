@@ -121,6 +121,16 @@ static void tell(const struct judged *j, enum anomaly_kind kind, uint32_t other,
                  j->provider.base, what);
 }
 
+static void known(struct checking *k, uint64_t seq, uint32_t call)
+{
+    struct entry_facts *f = &k->facts[seq - 1];
+
+    if (k->h->calls[call].ended_ns < f->known_ns) {
+        f->known_ns = k->h->calls[call].ended_ns;
+        f->known_by = call;
+    }
+}
+
 /* The answer to something that the ledger has at `seq`. */
 static void judge_answer(const struct judged *j, uint64_t seq, bool content)
 {
@@ -143,6 +153,12 @@ static void judge_answer(const struct judged *j, uint64_t seq, bool content)
     } else if (p->replay_told && !p->replayed && f->claimed != NOBODY) {
         tell(j, ANOMALY_CONFLICTING, parts[f->claimed].call, seq,
              "was answered twice as if it were the first time");
+    } else if (p->replay_told && !p->replayed && f->known_ns < j->call->invoked_ns) {
+        tell(j, ANOMALY_CONFLICTING, f->known_by, seq,
+             "was answered as if it were the first time, and was known before");
+    } else if (p->replayed && f->asked_again_ns > j->call->ended_ns) {
+        tell(j, ANOMALY_WRONG_ANSWER, NOBODY, seq,
+             "was answered as a repeat, and nobody else had asked for it");
     }
     if (f->answered == NOBODY) {
         f->answered = j->part_index;
@@ -150,9 +166,50 @@ static void judge_answer(const struct judged *j, uint64_t seq, bool content)
     if (p->replay_told && !p->replayed) {
         f->claimed = j->part_index;
     }
-    if (j->call->ended_ns < f->known_ns && p->seq == seq) {
-        f->known_ns = j->call->ended_ns;
-        f->known_by = j->call_index;
+    if (p->seq == seq) {
+        known(j->k, seq, j->call_index);
+    }
+}
+
+uint64_t check_conflict_seq(const struct checking *k, const struct call *c)
+{
+    size_t slot = 0;
+
+    if (c->end != END_FAIL || c->f == FN_ATOMIC || c->f == FN_CONFIRM || c->f == FN_CANCEL ||
+        fn_is_read(c->f) || !slice_is(history_text(k->h, c->error), "idempotency_conflict")) {
+        return 0;
+    }
+    return ledger_find(k->l, history_text(k->h, c->provider),
+                       history_text(k->h, k->h->parts[c->first_part].id), false, &slot);
+}
+
+/* The end of a withdrawal that was refused: was there nothing to end? */
+static void judge_refused_end(const struct judged *j)
+{
+    const struct checking *k = j->k;
+    struct slice error = text_of(j, j->call->error);
+    size_t slot = 0;
+    uint64_t seq = ledger_find(k->l, j->provider, j->id, false, &slot);
+    const struct entry_facts *f = seq == 0 ? NULL : &k->facts[seq - 1];
+    struct record w, last;
+
+    if (f == NULL || f->known_ns >= j->call->invoked_ns) {
+        return;
+    }
+    ledger_record(k->l, seq, &w);
+    ledger_record(k->l, k->l->n, &last);
+    slot = 0;
+    if (w.type != COMMAND_WITHDRAW || w.verdict != VERDICT_APPLIED) {
+        return;
+    }
+    if (slice_is(error, "unknown_transaction")) {
+        tell(j, ANOMALY_WRONG_REFUSAL, f->known_by, seq,
+             "was refused, for nobody had withdrawn it; that was known before");
+    } else if (slice_is(error, "hold_closed") &&
+               ledger_find(k->l, j->provider, j->id, true, &slot) == 0 &&
+               last.at_ms < w.at_ms + UINT64_C(1000) * HOLD_EXPIRES_S_DEFAULT) {
+        tell(j, ANOMALY_WRONG_REFUSAL, f->known_by, seq,
+             "was refused as ended, and nothing had ended it");
     }
 }
 
@@ -165,6 +222,8 @@ static void judge_conflict(const struct judged *j, uint64_t seq, bool content)
     } else if (j->k->facts[seq - 1].asked_ns > j->call->ended_ns) {
         tell(j, ANOMALY_WRONG_CONFLICT, j->k->facts[seq - 1].asked_by, seq,
              "was refused as a conflict with what nobody had asked for yet");
+    } else {
+        known(j->k, seq, j->call_index);
     }
 }
 
@@ -226,8 +285,11 @@ static void gather(const struct judged *j)
         }
         f->single = f->single || c->f != FN_ATOMIC;
         if (c->invoked_ns < f->asked_ns) {
+            f->asked_again_ns = f->asked_ns;
             f->asked_ns = c->invoked_ns;
             f->asked_by = j->call_index;
+        } else if (c->invoked_ns < f->asked_again_ns) {
+            f->asked_again_ns = c->invoked_ns;
         }
     }
 }
@@ -239,6 +301,9 @@ static void judge(const struct judged *j)
                     slice_is(text_of(j, j->call->error), "idempotency_conflict");
     uint64_t seq;
 
+    if (j->end && j->call->end == END_FAIL) {
+        judge_refused_end(j);
+    }
     if (!conflict && !(j->call->end == END_OK && j->part->answered)) {
         return;
     }
@@ -346,10 +411,8 @@ static void gather_shown(struct checking *k, uint32_t call)
     const struct part *p = &k->h->parts[c->first_part];
     bool shows = c->f == FN_TRANSACTION || (c->f == FN_LEDGER && c->count > 0);
 
-    if (shows && c->end == END_OK && p->seq != 0 && p->seq <= k->l->n &&
-        c->ended_ns < k->facts[p->seq - 1].known_ns) {
-        k->facts[p->seq - 1].known_ns = c->ended_ns;
-        k->facts[p->seq - 1].known_by = call;
+    if (shows && c->end == END_OK && p->seq != 0 && p->seq <= k->l->n) {
+        known(k, p->seq, call);
     }
 }
 

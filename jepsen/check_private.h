@@ -13,10 +13,11 @@ struct entry_facts {
     uint32_t asked_by;  /* call */
     uint32_t known_by;  /* call */
     uint32_t failed_by; /* call that asked for it and was told that it is certainly not applied */
-    uint32_t claimed;   /* part that was answered as the first, not a repeat */
-    uint32_t answered;  /* part that was answered at all */
-    bool single;        /* asked by a call that is not atomic */
-    bool whole;         /* of an atomic call that is there as a whole */
+    int64_t asked_again_ns; /* when the next one asked for it; INT64_MAX: none */
+    uint32_t claimed;       /* part that was answered as the first, not a repeat */
+    uint32_t answered;      /* part that was answered at all */
+    bool single;            /* asked by a call that is not atomic */
+    bool whole;             /* of an atomic call that is there as a whole */
 };
 
 struct checking {
@@ -34,7 +35,12 @@ void anomaly_tell(struct checking *k, enum anomaly_kind kind, uint32_t call_a, u
                   uint64_t seq_a, uint64_t seq_b, const char *format, ...)
     __attribute__((format(printf, 7, 8)));
 
+/* The entry that a call refused as a conflict shows to be there; zero: the call is none, or it is
+ * not there. */
+uint64_t check_conflict_seq(const struct checking *k, const struct call *c);
+
 void check_answers(struct checking *k);
+void check_rules(struct checking *k);
 void check_order(struct checking *k);
 void check_reads(struct checking *k);
 

@@ -184,11 +184,20 @@ static void tell_ahead(struct checking *k, uint32_t call, uint64_t seq)
                  "seq %" PRIu64 " was shown before all up to it had been asked for", seq);
 }
 
+/* Is this the entry that was asked for? */
+static bool is_under(const struct checking *k, const struct call *c, const struct part *p,
+                     const struct record *r)
+{
+    return slice_equal(r->principal, history_text(k->h, c->provider)) &&
+           slice_equal(r->id, history_text(k->h, p->id));
+}
+
 /* What is shown of an entry is the ledger's. */
 static bool shown_rightly(struct checking *k, uint32_t call, const struct part *p)
 {
     char hex[2 * HASH_BYTES + 1], amount[AMOUNT_TEXT_MAX] = "", balance[AMOUNT_TEXT_MAX] = "";
     struct record r;
+    const struct call *c = &k->h->calls[call];
     bool right = p->seq <= k->l->n;
 
     if (right) {
@@ -196,7 +205,8 @@ static bool shown_rightly(struct checking *k, uint32_t call, const struct part *
         sodium_bin2hex(hex, sizeof hex, r.hash, HASH_BYTES);
         money_format(r.amount_minor, r.scale, amount);
         money_format(r.balance_minor, r.scale, balance);
-        right = (p->got_hash.len == 0 || slice_is(history_text(k->h, p->got_hash), hex)) &&
+        right = (c->f != FN_TRANSACTION || is_under(k, c, p, &r)) &&
+                (p->got_hash.len == 0 || slice_is(history_text(k->h, p->got_hash), hex)) &&
                 (p->got_amount.len == 0 || slice_is(history_text(k->h, p->got_amount), amount)) &&
                 (p->got_balance.len == 0 || slice_is(history_text(k->h, p->got_balance), balance));
     }
@@ -245,6 +255,14 @@ static uint64_t place_page(struct reads *in, uint32_t call, uint64_t low, uint64
     bool at_end = c->count < c->limit;
 
     if (c->count > 0 && !shown_rightly(k, call, p)) {
+        return low;
+    }
+    if (c->count > c->limit ||
+        (c->count > 0 && last + 1 != (c->from > 0 ? c->from : 1) + c->count)) {
+        anomaly_tell(k, ANOMALY_IMPOSSIBLE_READ, call, NOBODY, last, 0,
+                     "%" PRIu64 " entries from seq %" PRIu64
+                     " on were shown to end with seq %" PRIu64,
+                     c->count, c->from, last);
         return low;
     }
     if (c->count > 0 && last > high) {
@@ -299,6 +317,8 @@ static void end_money(struct reads *in, uint32_t call)
 {
     const struct call *c = &in->k->h->calls[call];
 
+    /* A refusal as a conflict has seen what it conflicts with. */
+    in->now = raise(in->now, check_conflict_seq(in->k, c), call);
     for (uint32_t i = 0; i < c->n_parts; i++) {
         const struct part *p = &in->k->h->parts[c->first_part + i];
         uint64_t low = in->floors[call].seq;
@@ -353,7 +373,7 @@ void check_reads(struct checking *k)
     for (uint32_t i = 0; i < k->h->n_calls; i++) {
         const struct call *c = &k->h->calls[i];
 
-        if (c->end == END_OK) {
+        if (c->end == END_OK || check_conflict_seq(k, c) != 0) {
             moments[n++] = (struct moment){c->invoked_ns, i, false};
             moments[n++] = (struct moment){c->ended_ns, i, true};
         }

@@ -52,17 +52,32 @@ static void withdraw(struct client *c, struct op *op)
     }
 }
 
+/* A round that one of the latest bets named, and then a bet that comes too late for it. */
 static void close_round(struct client *c, struct op *op)
 {
-    const struct op *before = client_remembered(c);
+    struct op late = {.f = FN_BET};
+    const struct op *before = NULL;
 
+    for (unsigned i = 0; i < 16; i++) {
+        before = client_remembered(c);
+        if (before != NULL && before->f == FN_BET && before->round[0] != '\0') {
+            break;
+        }
+    }
     if (before == NULL || before->f != FN_BET || before->round[0] == '\0') {
         return;
     }
     client_new_id(c, "close", op->id);
     memcpy(op->player, before->player, sizeof op->player);
     memcpy(op->round, before->round, sizeof op->round);
-    client_settle(c, op);
+    client_new_id(c, "late", late.id);
+    client_amount(c, 12, late.amount);
+    memcpy(late.player, op->player, sizeof late.player);
+    memcpy(late.round, op->round, sizeof late.round);
+    client_settle(c, op); /* what was remembered may be gone from here on */
+    if (chance_in(&c->chance, 1, 2)) {
+        client_settle(c, &late);
+    }
 }
 
 static void together(struct client *c, struct op *op)

@@ -251,11 +251,32 @@ void layers_freeze(struct layers *l)
     forget_memos(l);
 }
 
+#ifdef FLORIN_MUTANTS
+static size_t without_marks(struct store_write *writes, size_t n)
+{
+    static const char no_seq[8];
+    size_t i, kept = 0;
+
+    for (i = 0; i < n; i++) {
+        if (writes[i].table != TABLE_TRANSACTION ||
+            memcmp(writes[i].value.base, no_seq, sizeof no_seq) != 0) {
+            writes[kept++] = writes[i];
+        }
+    }
+    return kept;
+}
+#endif
+
 int layers_write(struct layers *l, struct fault *fault)
 {
     size_t n;
     struct store_write *writes = changes_sorted(l->other, &n);
-    int rc = l->store.commit(l->store.impl, writes, n, fault);
+    int rc;
+
+#ifdef FLORIN_MUTANTS
+    n = l->mutant == MUTANT_UNSAVED_MARK ? without_marks(writes, n) : n;
+#endif
+    rc = l->store.commit(l->store.impl, writes, n, fault);
 
     free(writes);
     return rc;

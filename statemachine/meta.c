@@ -20,7 +20,7 @@ void state_put_meta(struct state *s, uint64_t applied_index)
     bytes_append_u64(&s->value, s->seq);
     bytes_append(&s->value, s->hash, HASH_BYTES);
     put_meta(s, "chain");
-    bytes_append_u64(&s->value, s->clock_ms);
+    bytes_append_u64(&s->value, MUTANT(s, MUTANT_UNSAVED_CLOCK) ? 0 : s->clock_ms);
     put_meta(s, "clock");
     bytes_append_u64(&s->value, s->directory);
     put_meta(s, "directory");

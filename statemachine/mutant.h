@@ -37,6 +37,14 @@ enum mutant {
     MUTANT_APPLY_TWICE,       /* after a restart, apply entries that the checkpoint holds */
     MUTANT_SPEND_HELD,        /* let bets take what is held for a withdrawal */
     MUTANT_HALF_ATOMIC,       /* keep what the items before a refused one did */
+    MUTANT_REQUEST_ANEW,      /* number forwarded work from 1 whenever the leader is asked anew */
+    MUTANT_LOST_CERTAIN,      /* forget that the leader may have logged what it lost */
+    MUTANT_FORWARD_LEAK,      /* never take answered forwarded work off the count */
+    MUTANT_UNSAVED_CLOCK,     /* write no clock into a checkpoint */
+    MUTANT_UNSAVED_MARK,      /* write no tombstone of something unknown into a checkpoint */
+    MUTANT_OPEN_ROUND,        /* take bets of a round that is closed */
+    MUTANT_OLD_SESSION,       /* take bets of a session that is over */
+    MUTANT_BALANCE_BEFORE,    /* answer a repeat with the balance of the first time */
 };
 
 #ifdef FLORIN_MUTANTS

@@ -149,6 +149,10 @@ int money_repeat(struct money *m, struct decision *d, struct fault *fault)
     d->verdict = r.verdict;
     d->replayed = t->origin != c->origin;
     d->has_record = true;
+    if (MUTANT(m->state, MUTANT_BALANCE_BEFORE)) {
+        d->balance_now_minor = r.balance_minor;
+        return 1;
+    }
     player = (struct account){ACCOUNT_PLAYER, r.player};
     return state_balance(m->state, player, r.currency, &d->balance_now_minor, fault) < 0 ? -1 : 1;
 }
@@ -292,9 +296,9 @@ static int bet_refused(struct money *m, enum verdict *verdict, struct fault *fau
 {
     if (player_status_at(&m->player, m->state->clock_ms) != PLAYER_ACTIVE) {
         *verdict = VERDICT_PLAYER_BLOCKED;
-    } else if (m->session_over) {
+    } else if (m->session_over && !MUTANT(m->state, MUTANT_OLD_SESSION)) {
         *verdict = VERDICT_SESSION_EXPIRED;
-    } else if (m->has_round && m->round.closed_by != 0) {
+    } else if (m->has_round && m->round.closed_by != 0 && !MUTANT(m->state, MUTANT_OPEN_ROUND)) {
         *verdict = VERDICT_ROUND_CLOSED;
     } else if (rules_limit(m, LIMIT_STAKE, verdict, fault) != 0 ||
                rules_limit(m, LIMIT_LOSS, verdict, fault) != 0) {

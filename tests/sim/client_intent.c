@@ -20,18 +20,37 @@ static struct intent *intent_add(struct clients *c)
     return i;
 }
 
+/* Rounds come and go with time. A bet's session is one of its player's. */
+static void choose_play(struct world *w, struct intent *i)
+{
+    struct random *r = &w->random;
+    uint64_t newest = w->clients->n_intents / 20;
+    uint64_t back = random_below(r, 3);
+
+    if (i->type == COMMAND_ROUND_CLOSE ||
+        ((i->type == COMMAND_BET || i->type == COMMAND_WIN) && random_chance(r, 400))) {
+        i->round = 1 + (uint32_t)((newest > back ? newest - back : 0) % (SIM_ROUNDS - 1));
+    }
+    if (i->type == COMMAND_BET && random_chance(r, 300) && sessions_choose(w, &i->session)) {
+        i->has_session = true;
+        i->player = w->clients->sessions[i->session].player;
+    }
+}
+
 static void intent_new(struct world *w)
 {
     struct clients *c = w->clients;
     struct random *r = &w->random;
-    static const enum command_type types[] = {COMMAND_BET, COMMAND_BET,      COMMAND_WIN,
-                                              COMMAND_BET, COMMAND_DEPOSIT,  COMMAND_ROLLBACK,
-                                              COMMAND_BET, COMMAND_WITHDRAW, COMMAND_WIN};
+    static const enum command_type types[] = {COMMAND_BET, COMMAND_BET,        COMMAND_WIN,
+                                              COMMAND_BET, COMMAND_DEPOSIT,    COMMAND_ROLLBACK,
+                                              COMMAND_BET, COMMAND_WITHDRAW,   COMMAND_WIN,
+                                              COMMAND_BET, COMMAND_ROUND_CLOSE};
     struct intent *i = intent_add(c);
 
-    i->type = types[random_below(r, 9)];
+    i->type = types[random_below(r, 11)];
     i->player = (uint32_t)random_below(r, SIM_PLAYERS);
-    i->amount_minor = (int64_t)random_between(r, 1, 5000);
+    i->amount_minor = i->type == COMMAND_ROUND_CLOSE ? 0 : (int64_t)random_between(r, 1, 5000);
+    choose_play(w, i);
     /* Also ids that come later: their rollback leaves a tombstone. */
     i->original = random_below(r, c->n_intents + 3);
 }
@@ -72,6 +91,23 @@ int clients_number(struct slice id, uint64_t *number)
     return 0;
 }
 
+int clients_round(struct slice name)
+{
+    int number = 0;
+    size_t i;
+
+    if (name.len == 0) {
+        return 0;
+    }
+    if (name.len < 6 || name.len > 8 || memcmp(name.base, "round", 5) != 0) {
+        return -1;
+    }
+    for (i = 5; i < name.len; i++) {
+        number = number * 10 + (name.base[i] - '0');
+    }
+    return number > 0 && number < SIM_ROUNDS ? number : -1;
+}
+
 uint32_t clients_hold_s(uint64_t number)
 {
     return 1 + (uint32_t)(number % 40);
@@ -92,7 +128,7 @@ static void add_intent(struct client *c, uint64_t number, const struct intent *i
                        bool conflicting)
 {
     struct command command = {.type = i->type, .origin = origin};
-    char id[24], player[16], original[24];
+    char id[24], player[16], original[24], round[16], session[24];
 
     snprintf(id, sizeof id, "t%llu", (unsigned long long)number);
     snprintf(player, sizeof player, "player%u", i->player);
@@ -103,13 +139,23 @@ static void add_intent(struct client *c, uint64_t number, const struct intent *i
     command.currency = slice_of("EUR");
     if (i->type == COMMAND_ROLLBACK) {
         command.original = slice_of(original);
+    } else if (i->type == COMMAND_ROUND_CLOSE) {
+        command.currency = slice_of("");
     } else {
         command.amount = (struct decimal){i->amount_minor, 2};
     }
+    if (i->round != 0) {
+        snprintf(round, sizeof round, "round%u", i->round);
+        command.round = slice_of(round);
+    }
+    if (i->has_session) {
+        session_name(i->session, session);
+        command.session = slice_of(session);
+    }
     if (conflicting && i->type == COMMAND_ROLLBACK) {
-        command.round = slice_of("other");
         command.original = slice_of("another");
-        command.round = slice_of("");
+    } else if (conflicting && i->type == COMMAND_ROUND_CLOSE) {
+        command.round = slice_of("another");
     } else if (conflicting) {
         command.amount.digits++;
     }
@@ -191,14 +237,30 @@ static void count_attempt(struct clients *all, const struct attempt *a, bool end
     }
 }
 
+static void add_session(struct world *w, struct client *c, struct attempt *a, uint64_t origin)
+{
+    struct command command = {.origin = origin};
+    uint8_t token[SECRET_HASH_BYTES];
+    char name[24], player[16];
+
+    sessions_ask(w, a, &command, name, player, token);
+    add_command(c, &command);
+}
+
 static void add_attempt(struct world *w, struct client *c, uint64_t origin)
 {
     struct clients *all = w->clients;
     struct attempt *a = &c->attempts[c->n_attempts++];
 
+    if (random_chance(&w->random, 60)) {
+        add_session(w, c, a, origin);
+        return;
+    }
+
     *a = (struct attempt){.intent = all->n_intents};
     if (all->n_intents > 0 && random_chance(&w->random, 250)) {
         try_again(w, a);
+        w->counts[a->conflicting ? COUNT_CONFLICT : COUNT_REPEAT] += a->end == 0;
     } else if (random_chance(&w->random, 100)) {
         group_new(w);
     } else {
@@ -303,7 +365,12 @@ static void take_record(struct world *w, struct client *c, const struct attempt 
 {
     struct intent *i = &w->clients->intents[number];
     uint64_t found, as_of;
+    uint64_t low = c->acknowledged;
 
+    if (!o->has_record && o->verdict == VERDICT_UNKNOWN_ROUND && i->type == COMMAND_ROUND_CLOSE &&
+        !ledger_has_round(w->check->rules, i->player, i->round, c->acknowledged)) {
+        return; /* nothing is decided */
+    }
     if (!o->has_record || clients_number(o->record.id, &found) != 0 || found != number) {
         world_fail(w, "t%llu is answered %s with the record of %.*s", (unsigned long long)number,
                    verdict_code(o->verdict), o->has_record ? (int)o->record.id.len : 4,
@@ -315,9 +382,10 @@ static void take_record(struct world *w, struct client *c, const struct attempt 
                    o->replayed ? "replayed, and was never tried before"
                                : "new, and was answered before");
     }
-    if (o->verdict != o->record.verdict ||
-        !check_balance(w->check, i->player, o->balance_now_minor, c->acknowledged,
-                       w->check->n_ledger, &as_of)) {
+    /* What a repeat shows is not older than what it repeats. */
+    low = o->record.seq > low && o->record.seq <= w->check->n_ledger ? o->record.seq : low;
+    if (o->verdict != o->record.verdict || !check_balance(w->check, i->player, o->balance_now_minor,
+                                                          low, w->check->n_ledger, &as_of)) {
         world_fail(w, "t%llu is answered with a verdict or balance that it never had",
                    (unsigned long long)number);
     }
@@ -365,6 +433,10 @@ static void take_group(struct world *w, struct client *c, const struct attempt *
 static void take_outcome(struct world *w, struct client *c, const struct attempt *a,
                          struct outcome *o)
 {
+    if (a->end == COMMAND_SESSION_OPEN || a->end == COMMAND_SESSION_CLOSE) {
+        session_answered(w, a, o);
+        return;
+    }
     if (a->end != 0) {
         take_end(w, a, o);
         return;
@@ -463,6 +535,7 @@ void clients_recorded(struct world *w, const struct record *r)
     i->recorded_seq = r->seq;
     must_be_absent(w, number);
     if (r->type != i->type || (uint32_t)check_player(r->player) != i->player ||
+        clients_round(r->round) != (int)i->round || (r->session.len > 0) != i->has_session ||
         (i->type != COMMAND_ROLLBACK && r->requested_minor != i->amount_minor)) {
         world_fail(w, "t%llu is in the ledger with another content", (unsigned long long)number);
     }

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+enum { PAGE = 5 };
+
 void queries_ask(struct world *w, struct client *c)
 {
     struct random *r = &w->random;
@@ -10,7 +12,7 @@ void queries_ask(struct world *w, struct client *c)
 
     c->ticket = ticket_new(stale ? TICKET_STALE_QUERY : TICKET_QUERY);
     *q = (struct query){.type = QUERY_HEAD};
-    switch (random_below(r, 4)) {
+    switch (random_below(r, 6)) {
     case 0:
         q->type = QUERY_BALANCES;
         snprintf(c->player, sizeof c->player, "player%u", (unsigned)random_below(r, SIM_PLAYERS));
@@ -32,7 +34,21 @@ void queries_ask(struct world *w, struct client *c)
     case 2:
         q->type = QUERY_LEDGER;
         q->seq = 1 + random_below(r, w->check->n_ledger + 1);
-        q->limit = 5;
+        q->limit = PAGE;
+        break;
+    case 3:
+        q->type = QUERY_HISTORY;
+        snprintf(c->player, sizeof c->player, "player%u", (unsigned)random_below(r, SIM_PLAYERS));
+        q->player = slice_of(c->player);
+        q->limit = PAGE;
+        break;
+    case 4:
+        if (sessions_choose(w, &c->about)) {
+            q->type = QUERY_SESSION;
+            c->about_decided = w->clients->sessions[c->about].closed;
+            session_name(c->about, c->id);
+            q->name = slice_of(c->id);
+        }
         break;
     default:
         break;
@@ -86,22 +102,63 @@ static void balances_answered(struct world *w, struct client *c, const struct an
     }
 }
 
-static void records_answered(struct world *w, struct client *c, struct answer *a, bool linearizable)
+/* The player's newest record up to there; 0: none. */
+static uint64_t newest_of(const struct check *check, int player, uint64_t seq)
+{
+    while (seq > 0 && check->ledger[seq - 1].player != (uint32_t)player) {
+        seq--;
+    }
+    return seq;
+}
+
+/* How the record fits what was asked for, and the one shown before it (0: the first). */
+static bool belongs(const struct world *w, const struct client *c, const struct record *r,
+                    uint64_t before, uint64_t low)
+{
+    switch (c->query.type) {
+    case QUERY_TRANSACTION:
+        return before == 0 && slice_equal(r->id, c->query.id) &&
+               slice_equal(r->principal, c->query.principal);
+    case QUERY_LEDGER:
+        return r->seq == (before == 0 ? c->query.seq : before + 1);
+    default: /* a player's, newest first, none left out */
+        return slice_equal(r->player, c->query.player) &&
+               (before == 0 ? r->seq >= newest_of(w->check, check_player(r->player), low)
+                            : r->seq == newest_of(w->check, check_player(r->player), before - 1));
+    }
+}
+
+/* Everything up to `low` was known when it was asked. */
+static bool too_few(const struct world *w, const struct client *c, unsigned n, uint64_t low)
+{
+    switch (c->query.type) {
+    case QUERY_TRANSACTION:
+        return c->about_decided && n == 0;
+    case QUERY_LEDGER:
+        return n < PAGE && c->query.seq + n <= low;
+    default:
+        return n == 0 && newest_of(w->check, check_player(c->query.player), low) != 0;
+    }
+}
+
+static void records_answered(struct world *w, struct client *c, struct answer *a, bool linearizable,
+                             uint64_t low)
 {
     struct record record;
     struct fault fault;
     unsigned n = 0;
-    uint64_t expected = c->query.seq;
+    uint64_t before = 0;
     int rv;
 
     while ((rv = answer_next_record(a, &record, &fault)) == 1) {
         n++;
         if (record.seq > w->check->n_ledger ||
             memcmp(record.hash, w->check->ledger[record.seq - 1].hash, HASH_BYTES) != 0 ||
-            (c->query.type == QUERY_LEDGER && record.seq != expected++)) {
+            !belongs(w, c, &record, before, low)) {
             world_fail(w, "record %llu is read as something else", (unsigned long long)record.seq);
             return;
         }
+        before = record.seq;
         if (linearizable) {
             seen(w->check, record.seq);
         }
@@ -109,8 +166,9 @@ static void records_answered(struct world *w, struct client *c, struct answer *a
     if (rv < 0) {
         world_fail(w, "an answer can't be read: %s", fault.text);
     }
-    if (linearizable && c->query.type == QUERY_TRANSACTION && c->about_decided && n == 0) {
-        world_fail(w, "t%llu was answered, and is not found", (unsigned long long)c->about);
+    if (linearizable && too_few(w, c, n, low)) {
+        world_fail(w, "a read of kind %u shows %u records; %llu was known", (unsigned)c->query.type,
+                   n, (unsigned long long)low);
     }
 }
 
@@ -134,8 +192,11 @@ void queries_answered(struct world *w, struct client *c)
     case QUERY_BALANCES:
         balances_answered(w, c, &a, linearizable, low);
         break;
+    case QUERY_SESSION:
+        session_read(w, c, &a, linearizable);
+        break;
     default:
-        records_answered(w, c, &a, linearizable);
+        records_answered(w, c, &a, linearizable, low);
         break;
     }
 }

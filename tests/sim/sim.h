@@ -51,6 +51,47 @@ struct event {
 /* Copies *e; fills sequence, and life from e->node. */
 void world_schedule(struct world *w, uint64_t delay_us, struct event e);
 
+/* ---- what happened, for the summary: a misfortune that never comes proves nothing ---- */
+
+enum sim_count {
+    /* Misfortunes, as many and in the order of enum fault_kind. */
+    COUNT_POWER_ONE,
+    COUNT_POWER_TWO,
+    COUNT_POWER_ALL,
+    COUNT_KILL,
+    COUNT_STOP,
+    COUNT_ISOLATE,
+    COUNT_ONE_WAY,
+    COUNT_HALVES,
+    COUNT_BRIDGE,
+    COUNT_RESET,
+    COUNT_SLOW_DISK,
+    COUNT_DISK_ERROR,
+    COUNT_FULL_DISK,
+    COUNT_CLOCK,
+    COUNT_TRANSFER,
+    COUNT_PAUSE,
+    /* What came of them, and of the rest. */
+    COUNT_DIED_OF_DISK, /* a process ended by an error of its disk, or for want of room */
+    COUNT_CUT_MID_CALL, /* ... by a power cut in the middle of a call */
+    COUNT_FRAME_LOST,
+    COUNT_FRAME_DOUBLED,
+    COUNT_FRAME_LATE,
+    COUNT_QUEUE_FULL,
+    COUNT_LINK_BROKEN,
+    COUNT_ELECTION,
+    COUNT_INSTALL,
+    COUNT_COPY_REFUSED,
+    COUNT_NODE_MADE,
+    COUNT_MEMBERS_CHANGED,
+    COUNT_DRIFTING_NODE, /* a life whose clocks run at another speed */
+    COUNT_REPEAT,
+    COUNT_CONFLICT,
+    COUNT_UNKNOWN, /* a client that will never hear */
+    SIM_COUNTS,
+};
+const char *count_name(enum sim_count c); /* sim_fault.c */
+
 /* ---- the world ---- */
 
 /* What one seed is like: drawn once, so that seeds differ in kind and not only in detail. */
@@ -100,6 +141,7 @@ struct world {
     struct net *net;
     struct clients *clients;
     struct check *check;
+    uint64_t counts[SIM_COUNTS];
     bool calm; /* the second phase: no more misfortune */
 
     bool failed;

@@ -91,6 +91,9 @@ static void see_outcome(struct world *w, struct node *n, struct outcome *o)
     } else if (o->has_record && memcmp(r->hash, c->ledger[r->seq - 1].hash, HASH_BYTES) != 0) {
         world_fail(w, "node %u changes record %llu", (unsigned)n->id, (unsigned long long)r->seq);
     }
+    if (o->has_session) {
+        clients_session(w, &o->session);
+    }
     while (o->n_items > 0 && (rv = outcome_next(o, &item, &fault)) == 1) {
         see_outcome(w, n, &item);
     }
@@ -188,6 +191,7 @@ static void add_members(struct world *w, const struct log_entry *e)
                    (unsigned long long)e->index);
     }
     c->members = grown(c->members, c->n_members, &c->cap_members, sizeof *c->members);
+    w->counts[COUNT_MEMBERS_CHANGED] += c->n_members > 0;
     c->members[c->n_members++] = fact;
     w->hash = mix_bytes(w->hash, &fact, sizeof fact);
 }
@@ -321,7 +325,7 @@ void check_node(struct world *w, struct node *n)
     c->leaders = grown(c->leaders, term, &c->cap_leaders, sizeof *c->leaders);
     if (c->leaders[term] == 0) {
         c->leaders[term] = n->id;
-        c->elections++;
+        w->counts[COUNT_ELECTION]++;
         w->hash = mix(w->hash, mix(term, n->id));
         world_say(w, "node %u leads term %llu", (unsigned)n->id, (unsigned long long)term);
     } else if (c->leaders[term] != n->id) {

@@ -66,7 +66,7 @@ struct check {
     uint64_t acknowledged; /* the highest seq that any client has been told of */
 
     /* For the summary. */
-    uint64_t installs, starts, elections, reads, answers;
+    uint64_t reads, answers;
 };
 
 struct check *check_new(void);

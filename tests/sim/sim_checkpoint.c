@@ -160,6 +160,7 @@ static void move_in(struct world *w, struct node *n, struct sim_store *copied)
     if (!acceptable(n, m)) {
         world_say(w, "node %u: the copy of %llu is refused", (unsigned)n->id,
                   (unsigned long long)n->fetch_index);
+        w->counts[COUNT_COPY_REFUSED]++;
         machine_close(m);
         sim_store_free(copied);
         fetched(n, false);
@@ -171,7 +172,7 @@ static void move_in(struct world *w, struct node *n, struct sim_store *copied)
     n->store = copied;
     n->machine = m;
     n->applied = machine_applied_index(m);
-    w->check->installs++;
+    w->counts[COUNT_INSTALL]++;
     world_say(w, "node %u: moved in the state of %llu", (unsigned)n->id,
               (unsigned long long)n->applied);
     fetched(n, true);

@@ -42,6 +42,7 @@ void clients_free(struct clients *c)
     }
     free(c->list);
     free(c->intents);
+    free(c->sessions);
     free(c);
 }
 
@@ -62,10 +63,11 @@ static void finish(struct world *w, struct client *c, enum ticket_result result)
     } else if (result == RESULT_OK && t->kind != TICKET_STATUS) {
         queries_answered(w, c);
     } else if (commands) {
+        w->counts[COUNT_UNKNOWN] += result == RESULT_UNKNOWN;
         intents_unanswered(w, c, result);
     }
     if (result == RESULT_MALFORMED || result == RESULT_REFUSED ||
-        (c->must_succeed && result != RESULT_OK && result != RESULT_OVERLOADED)) {
+        (c->must_succeed && result != RESULT_OK && (c->probe || result != RESULT_OVERLOADED))) {
         world_fail(w, "node %u answers %u to a client%s", (unsigned)c->node->id, (unsigned)result,
                    w->calm ? ", and the trouble is over" : "");
     }
@@ -142,11 +144,32 @@ static void fill(struct world *w, struct client *c)
     }
 }
 
+static void address(struct world *w, struct client *c, struct node *n)
+{
+    c->number = ++w->clients->tickets;
+    c->node = n;
+    c->life = n->life;
+    c->acknowledged = w->check->acknowledged;
+}
+
+static void hand_in(struct world *w, struct client *c, unsigned timeout_ms)
+{
+    enum ticket_result result = gate_hand_in(c->node->gate, c->ticket, timeout_ms);
+
+    if (result != RESULT_OK) {
+        c->must_succeed = c->must_succeed && (c->probe || result != RESULT_UNAVAILABLE);
+        finish(w, c, result);
+        return;
+    }
+    world_schedule(
+        w, timeout_ms * UINT64_C(1000),
+        (struct event){.run = give_up, .a = (uint64_t)(c - w->clients->list), .b = c->number});
+}
+
 static void act(struct world *w, const struct event *e)
 {
     struct client *c = &w->clients->list[e->a];
     struct node *n = choose_node(w);
-    enum ticket_result result;
     unsigned timeout_ms;
 
     if (w->clients->closing) {
@@ -157,21 +180,23 @@ static void act(struct world *w, const struct event *e)
         return;
     }
     fill(w, c);
-    c->number = ++w->clients->tickets;
-    c->node = n;
-    c->life = n->life;
-    c->acknowledged = w->check->acknowledged;
+    address(w, c, n);
     c->must_succeed = w->clients->expect_success;
     timeout_ms =
         w->clients->expect_success ? 5000 : (unsigned)random_between(&w->random, 100, 5000);
-    result = gate_hand_in(n->gate, c->ticket, timeout_ms);
-    if (result != RESULT_OK) {
-        c->must_succeed = c->must_succeed && result != RESULT_UNAVAILABLE;
-        finish(w, c, result);
-        return;
-    }
-    world_schedule(w, timeout_ms * UINT64_C(1000),
-                   (struct event){.run = give_up, .a = e->a, .b = c->number});
+    hand_in(w, c, timeout_ms);
+}
+
+void clients_probe(struct world *w, struct node *n)
+{
+    struct client *c = &w->clients->list[0];
+
+    c->n_attempts = 0;
+    c->setup = false;
+    c->probe = c->must_succeed = true;
+    intents_ask(w, c);
+    address(w, c, n);
+    hand_in(w, c, 5000);
 }
 
 /* ---- phases ---- */

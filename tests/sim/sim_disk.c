@@ -405,7 +405,7 @@ static int rename_call(struct sim_disk *d, const char *from, const char *to)
 
     pthread_mutex_lock(&d->lock);
     found = sim_names_find(&d->now, from);
-    rv = !d->powered ? -EIO : found == NULL ? -ENOENT : change_begin(d, -1, &halfway);
+    rv = !d->powered ? -EIO : found == NULL ? -ENOENT : change_begin(d, SIM_DISK_RENAME, &halfway);
     if (rv == 0) {
         inode = found->inode;
         sim_names_remove(&d->now, from);

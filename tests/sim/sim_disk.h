@@ -38,8 +38,14 @@ bool sim_disk_powered(struct sim_disk *d);
 
 /* The n-th call of this kind from now (1: the next) fails with `error` (EIO, ENOSPC), once. A write
  * that fails has written its first half. */
-enum sim_disk_call { SIM_DISK_WRITE, SIM_DISK_SYNC, SIM_DISK_NAMES, SIM_DISK_ALLOCATE };
-enum { SIM_DISK_CALLS = 4 };
+enum sim_disk_call {
+    SIM_DISK_WRITE,
+    SIM_DISK_SYNC,
+    SIM_DISK_NAMES,
+    SIM_DISK_ALLOCATE,
+    SIM_DISK_RENAME, /* and removing */
+};
+enum { SIM_DISK_CALLS = 5 };
 void sim_disk_fail(struct sim_disk *d, enum sim_disk_call call, uint64_t n, int error);
 
 /* As long as it is full, no file grows (ENOSPC); what was allocated before can be written. */

@@ -4,6 +4,48 @@
 
 #include "tests/sim/sim_net.h"
 
+_Static_assert((int)COUNT_PAUSE + 1 == (int)FAULT_KINDS, "the same order");
+
+const char *count_name(enum sim_count c)
+{
+    static const char *const names[SIM_COUNTS] = {
+        [COUNT_POWER_ONE] = "power-one",
+        [COUNT_POWER_TWO] = "power-two",
+        [COUNT_POWER_ALL] = "power-all",
+        [COUNT_KILL] = "kill",
+        [COUNT_STOP] = "stop",
+        [COUNT_ISOLATE] = "isolate",
+        [COUNT_ONE_WAY] = "one-way",
+        [COUNT_HALVES] = "halves",
+        [COUNT_BRIDGE] = "bridge",
+        [COUNT_RESET] = "reset",
+        [COUNT_SLOW_DISK] = "slow-disk",
+        [COUNT_DISK_ERROR] = "disk-error",
+        [COUNT_FULL_DISK] = "full-disk",
+        [COUNT_CLOCK] = "clock",
+        [COUNT_TRANSFER] = "transfer",
+        [COUNT_PAUSE] = "pause",
+        [COUNT_DIED_OF_DISK] = "died-of-disk",
+        [COUNT_CUT_MID_CALL] = "cut-mid-call",
+        [COUNT_FRAME_LOST] = "frame-lost",
+        [COUNT_FRAME_DOUBLED] = "frame-doubled",
+        [COUNT_FRAME_LATE] = "frame-late",
+        [COUNT_QUEUE_FULL] = "queue-full",
+        [COUNT_LINK_BROKEN] = "link-broken",
+        [COUNT_ELECTION] = "election",
+        [COUNT_INSTALL] = "install",
+        [COUNT_COPY_REFUSED] = "copy-refused",
+        [COUNT_NODE_MADE] = "node-made",
+        [COUNT_MEMBERS_CHANGED] = "members-changed",
+        [COUNT_DRIFTING_NODE] = "drifting-node",
+        [COUNT_REPEAT] = "repeat",
+        [COUNT_CONFLICT] = "conflict",
+        [COUNT_UNKNOWN] = "unknown",
+    };
+
+    return names[c];
+}
+
 static struct node *any(struct world *w)
 {
     return &w->nodes[random_below(&w->random, w->n_nodes)];
@@ -266,7 +308,8 @@ static void strike(struct world *w, const struct event *e)
     while ((w->profile.faults >> kind & 1) == 0) {
         kind = (enum fault_kind)(((unsigned)kind + 1) % FAULT_KINDS);
     }
-    world_say(w, "misfortune %u", (unsigned)kind);
+    world_say(w, "misfortune: %s", count_name((enum sim_count)kind));
+    w->counts[kind]++;
     happen(w, kind);
     if (kind >= FAULT_ISOLATE && kind <= FAULT_BRIDGE) {
         heal_later(w);

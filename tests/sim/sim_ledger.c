@@ -22,7 +22,13 @@ struct hold {
     uint64_t expires_at_ms;
 };
 
+struct round {
+    uint64_t opened_seq; /* by the first bet or win that was applied; 0: not yet */
+    bool closed;
+};
+
 struct ledger {
+    struct round rounds[SIM_PLAYERS][SIM_ROUNDS];
     int64_t players_minor[SIM_PLAYERS];
     int64_t games_minor, bank_minor, shortfall_minor;
     struct hold holds[SIM_PLAYERS][64];
@@ -129,7 +135,8 @@ static void expect_rollback(struct ledger *l, uint32_t player, uint64_t own, uin
     struct decided *o = decided_of(l, original);
     int64_t there = available(l, player);
 
-    if (own == original || (o->there && !of_bank(o->type) && o->type == COMMAND_ROLLBACK)) {
+    if (own == original || (o->there && !of_bank(o->type) &&
+                            (o->type == COMMAND_ROLLBACK || o->type == COMMAND_ROUND_CLOSE))) {
         e->verdict = VERDICT_NOT_REVERSIBLE;
     } else if (!o->there || of_bank(o->type)) {
         e->verdict = VERDICT_TOMBSTONE;
@@ -180,8 +187,46 @@ static void expect_end(struct ledger *l, uint32_t player, uint64_t number, const
     hold_drop(l, player, hold);
 }
 
-static struct expected expect(struct ledger *l, uint32_t player, uint64_t number, uint64_t original,
-                              const struct record *r)
+/* A bet of a closed round or of a session that is over is refused, in this order. */
+static enum verdict expect_play(const struct world *w, const struct ledger *l, uint32_t player,
+                                const struct record *r)
+{
+    int round = clients_round(r->round);
+
+    if (r->type == COMMAND_BET && r->session.len > 0 &&
+        clients_session_over(w, r->session, r->at_ms)) {
+        return VERDICT_SESSION_EXPIRED;
+    }
+    if (r->type == COMMAND_BET && round > 0 && l->rounds[player][round].closed) {
+        return VERDICT_ROUND_CLOSED;
+    }
+    return VERDICT_APPLIED;
+}
+
+static void note_round(struct ledger *l, uint32_t player, const struct record *r)
+{
+    int number = clients_round(r->round);
+    struct round *round = number > 0 ? &l->rounds[player][number] : NULL;
+
+    if (round == NULL || r->verdict != VERDICT_APPLIED) {
+        return;
+    }
+    if (r->type == COMMAND_ROUND_CLOSE) {
+        round->closed = true;
+    } else if (round->opened_seq == 0) {
+        round->opened_seq = r->seq;
+    }
+}
+
+bool ledger_has_round(const struct ledger *l, uint32_t player, uint32_t round, uint64_t seq)
+{
+    const struct round *found = &l->rounds[player][round];
+
+    return found->opened_seq != 0 && found->opened_seq <= seq;
+}
+
+static struct expected expect(const struct world *w, struct ledger *l, uint32_t player,
+                              uint64_t number, uint64_t original, const struct record *r)
 {
     struct expected e = {.verdict = VERDICT_APPLIED};
     bool rolled = decided_of(l, number)->rolled && !of_bank(r->type);
@@ -202,6 +247,9 @@ static struct expected expect(struct ledger *l, uint32_t player, uint64_t number
             e.verdict = VERDICT_ROLLED_BACK;
         } else if (r->type == COMMAND_ROLLBACK) {
             expect_rollback(l, player, number, original, &e);
+        } else if ((e.verdict = expect_play(w, l, player, r)) != VERDICT_APPLIED ||
+                   r->type == COMMAND_ROUND_CLOSE) {
+            break;
         } else if (r->type == COMMAND_WIN) {
             e.to_player_minor = r->requested_minor;
         } else if (available(l, player) < r->requested_minor) {
@@ -294,7 +342,7 @@ void ledger_record(struct world *w, const struct record *r, bool of_refused)
     (void)clients_number(r->id, &number);
     (void)clients_number(r->original, &original);
     settle(l, player);
-    e = expect(l, player, number, original, r);
+    e = expect(w, l, player, number, original, r);
     if (of_refused && r->verdict == VERDICT_INSUFFICIENT_FUNDS) {
         e = (struct expected){.verdict = r->verdict};
     }
@@ -302,6 +350,7 @@ void ledger_record(struct world *w, const struct record *r, bool of_refused)
         struct decided *d = decided_of(l, number);
         *d = (struct decided){true, d->rolled, r->type, r->verdict, player, r->requested_minor};
     }
+    note_round(l, player, r);
     wrong = compare(l, player, r, &e);
     if (wrong != NULL) {
         world_fail(w, "record %llu (%s of %.*s) should be %s, %lld to the player, and is: %s",

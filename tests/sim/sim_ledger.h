@@ -20,4 +20,7 @@ void ledger_free(struct ledger *l);
  * one were taken back: what was too little for it was so with them. */
 void ledger_record(struct world *w, const struct record *r, bool of_refused);
 
+/* Whether a bet or win at or before `seq` opened the player's round. */
+bool ledger_has_round(const struct ledger *l, uint32_t player, uint32_t round, uint64_t seq);
+
 #endif

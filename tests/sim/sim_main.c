@@ -27,7 +27,8 @@ struct arguments {
 /* What a child process tells; shared memory, so that it also speaks after a crash. */
 struct tally {
     uint64_t seed; /* being run */
-    uint64_t passed, failed, simulated_us, events, answers, installs;
+    uint64_t passed, failed, simulated_us, events, answers;
+    uint64_t counts[SIM_COUNTS];
     uint64_t first_failed;
     char failure[256];
 };
@@ -68,6 +69,14 @@ static const struct {
     {"apply-twice", MUTANT_APPLY_TWICE},
     {"spend-held", MUTANT_SPEND_HELD},
     {"half-atomic", MUTANT_HALF_ATOMIC},
+    {"request-anew", MUTANT_REQUEST_ANEW},
+    {"lost-certain", MUTANT_LOST_CERTAIN},
+    {"forward-leak", MUTANT_FORWARD_LEAK},
+    {"unsaved-mark", MUTANT_UNSAVED_MARK},
+    {"unsaved-clock", MUTANT_UNSAVED_CLOCK},
+    {"open-round", MUTANT_OPEN_ROUND},
+    {"old-session", MUTANT_OLD_SESSION},
+    {"balance-before", MUTANT_BALANCE_BEFORE},
 };
 enum { MUTANTS = sizeof mutant_names / sizeof mutant_names[0] };
 
@@ -93,6 +102,7 @@ static bool run_seed(const struct arguments *a, uint64_t seed, struct tally *t)
 {
     struct world_options options = {seed, a->mutant, a->verbose};
     struct world w;
+    unsigned i;
     bool ok;
 
     world_run(&w, &options);
@@ -109,7 +119,9 @@ static bool run_seed(const struct arguments *a, uint64_t seed, struct tally *t)
     t->simulated_us += w.now_us;
     t->events += w.events_run;
     t->answers += w.check->answers;
-    t->installs += w.check->installs;
+    for (i = 0; i < SIM_COUNTS; i++) {
+        t->counts[i] += w.counts[i];
+    }
     if (!ok && t->first_failed == 0) {
         t->first_failed = seed;
         snprintf(t->failure, sizeof t->failure, "%.250s", w.failure);
@@ -167,7 +179,7 @@ static void note_death(const struct arguments *a, struct tally *t, int status)
 
 static void add_up(const struct arguments *a, const struct tally *tallies, struct tally *sum)
 {
-    unsigned i;
+    unsigned i, c;
 
     memset(sum, 0, sizeof *sum);
     for (i = 0; i < a->jobs; i++) {
@@ -177,7 +189,9 @@ static void add_up(const struct arguments *a, const struct tally *tallies, struc
         sum->simulated_us += t->simulated_us;
         sum->events += t->events;
         sum->answers += t->answers;
-        sum->installs += t->installs;
+        for (c = 0; c < SIM_COUNTS; c++) {
+            sum->counts[c] += t->counts[c];
+        }
         if (t->first_failed != 0 &&
             (sum->first_failed == 0 || t->first_failed < sum->first_failed)) {
             sum->first_failed = t->first_failed;
@@ -261,6 +275,20 @@ static double cpu_s(void)
                1e6;
 }
 
+static void say_counts(const struct tally *sum)
+{
+    unsigned c;
+
+    for (c = 0; c < SIM_COUNTS; c++) {
+        printf("%s%s %llu",
+               c == 0       ? ""
+               : c % 8 == 0 ? "\n"
+                            : ", ",
+               count_name((enum sim_count)c), (unsigned long long)sum->counts[c]);
+    }
+    printf("\n");
+}
+
 static int run_all(const struct arguments *a)
 {
     struct tally sum;
@@ -271,11 +299,11 @@ static int run_all(const struct arguments *a)
     took_s = wall_s() - begin;
     simulated_s = (double)sum.simulated_us / 1e6;
     printf("%llu seeds, %.2f simulated hours in %.4f wall hours (%.0f x) and %.4f processor hours "
-           "(%.0f x), %llu events, %llu answers, %llu installs\n",
+           "(%.0f x), %llu events, %llu answers\n",
            (unsigned long long)(sum.passed + sum.failed), simulated_s / 3600, took_s / 3600,
            simulated_s / took_s, cpu_s() / 3600, simulated_s / cpu_s(),
-           (unsigned long long)sum.events, (unsigned long long)sum.answers,
-           (unsigned long long)sum.installs);
+           (unsigned long long)sum.events, (unsigned long long)sum.answers);
+    say_counts(&sum);
     printf("%llu passed, %llu failed\n", (unsigned long long)sum.passed,
            (unsigned long long)sum.failed);
     return sum.failed == 0 ? 0 : 1;

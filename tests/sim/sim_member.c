@@ -151,6 +151,7 @@ static void make_node(struct world *w)
 
     node_init(n, w, w->n_nodes + 1, true);
     w->n_nodes++;
+    w->counts[COUNT_NODE_MADE]++;
     world_say(w, "node %u is made", (unsigned)n->id);
     node_start(n);
 }

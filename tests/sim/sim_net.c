@@ -147,11 +147,14 @@ static void send_loose(struct world *w, const struct flight *f)
 
     if (random_chance(&w->random, 50)) {
         copies = 0;
+        w->counts[COUNT_FRAME_LOST]++;
     } else if (random_chance(&w->random, 50)) {
         copies = 2;
+        w->counts[COUNT_FRAME_DOUBLED]++;
     }
     while (copies-- > 0) {
         uint64_t late = random_chance(&w->random, 20) ? random_below(&w->random, 2000000) : 0;
+        w->counts[COUNT_FRAME_LATE] += late > 0;
         world_schedule(w, delay(w) + late,
                        (struct event){.run = arrive_loose, .data = flight_copy(f)});
     }
@@ -170,7 +173,11 @@ static bool transport_send(void *impl, uint64_t peer, enum frame_kind kind, stru
         return false;
     }
     w->hash = mix_bytes(w->hash, frame.base, frame.len);
-    if (!l->up || random_chance(&w->random, w->profile.refuse_per_mille)) {
+    if (!l->up) {
+        return false;
+    }
+    if (random_chance(&w->random, w->profile.refuse_per_mille)) {
+        w->counts[COUNT_QUEUE_FULL]++;
         return false;
     }
     f = malloc(sizeof *f + frame.len);
@@ -286,6 +293,7 @@ static void break_link(struct world *w, const struct event *e)
         return;
     }
     l->up = false;
+    w->counts[COUNT_LINK_BROKEN]++;
     world_say(w, "link %u to %u breaks", (unsigned)from, (unsigned)to);
     l->connection = ++w->net->next_connection;
     link_forget_held(l);

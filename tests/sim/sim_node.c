@@ -52,6 +52,7 @@ void node_fault(struct node *n, const struct fault *fault)
     if (sim_disk_powered(n->disk) && !n->disk_fails && !node_disk_full(n)) {
         world_fail(n->world, "node %u: %s", (unsigned)n->id, fault->text);
     }
+    n->world->counts[sim_disk_powered(n->disk) ? COUNT_DIED_OF_DISK : COUNT_CUT_MID_CALL]++;
 }
 
 static void timer(struct world *w, const struct event *e)
@@ -366,6 +367,7 @@ void node_start(struct node *n)
     n->started_us = n->world->now_us;
     n->drift_ppm = (int64_t)random_below(&n->world->random, 2 * n->world->profile.drift_ppm + 1) -
                    (int64_t)n->world->profile.drift_ppm;
+    n->world->counts[COUNT_DRIFTING_NODE] += n->drift_ppm != 0;
     n->up = true;
     sim_disk_set_full(n->disk, node_disk_full(n));
     if (open_all(n, &fault) != 0) {

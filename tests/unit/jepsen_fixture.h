@@ -126,6 +126,9 @@ static inline void rig_put_json(struct rig *g, const struct record *r)
     if (r->original.len > 0) {
         rig_put(&g->ledger, ",\"original\":\"%.*s\"", (int)r->original.len, r->original.base);
     }
+    if (r->round.len > 0) {
+        rig_put(&g->ledger, ",\"round\":\"%.*s\"", (int)r->round.len, r->round.base);
+    }
     if (r->gateway.len > 0) {
         rig_put(&g->ledger, ",\"gateway\":\"%.*s\"", (int)r->gateway.len, r->gateway.base);
     }
@@ -148,12 +151,18 @@ static inline bool rig_with_bank(enum command_type type)
     return type == COMMAND_DEPOSIT || type == COMMAND_WITHDRAW || type == COMMAND_WITHDRAW_CONFIRM;
 }
 
-/* The next entry of the ledger: a bet and a withdrawal's confirmation take, all else gives; `skew`
- * is added to the stated balance (a ledger that does not add up). A bet over the balance is
- * refused. Returns the seq. */
-static inline uint64_t rig_entry_skewed(struct rig *g, enum command_type type, const char *id,
-                                        const char *player, int64_t minor, const char *original,
-                                        int64_t skew)
+/* What the next entry is beyond its plain content. */
+struct rig_odd {
+    const char *original;
+    int64_t skew;         /* added to the stated balance: a ledger that does not add up */
+    enum verdict verdict; /* a refusal or tombstone without need; else VERDICT_APPLIED */
+    const char *round;
+};
+
+/* The next entry of the ledger: a bet and a withdrawal's confirmation take, all else gives. A bet
+ * over the balance is refused. Returns the seq. */
+static inline uint64_t rig_entry_odd(struct rig *g, enum command_type type, const char *id,
+                                     const char *player, int64_t minor, struct rig_odd odd)
 {
     int number = atoi(player + 1);
     int64_t *purse = &g->players[number];
@@ -162,14 +171,15 @@ static inline uint64_t rig_entry_skewed(struct rig *g, enum command_type type, c
     bool takes =
         type == COMMAND_BET || type == COMMAND_WITHDRAW || type == COMMAND_WITHDRAW_CONFIRM;
     bool refused = takes && *purse < minor;
-    bool moves = !refused && minor != 0 && type != COMMAND_WITHDRAW;
+    enum verdict verdict = refused ? VERDICT_INSUFFICIENT_FUNDS : odd.verdict;
+    bool moves = verdict == VERDICT_APPLIED && minor != 0 && type != COMMAND_WITHDRAW;
     struct account own = {ACCOUNT_PLAYER, slice_of(player)};
     struct account theirs = bank ? (struct account){ACCOUNT_GATEWAY, slice_of("bank")}
                                  : (struct account){ACCOUNT_PROVIDER, slice_of("demo")};
     struct record r = {.seq = ++g->seq,
                        .at_ms = UINT64_C(1767225600000),
                        .type = type,
-                       .verdict = refused ? VERDICT_INSUFFICIENT_FUNDS : VERDICT_APPLIED,
+                       .verdict = verdict,
                        .scale = RIG_SCALE,
                        .amount_minor = moves ? minor : 0,
                        .requested_minor = minor,
@@ -178,7 +188,8 @@ static inline uint64_t rig_entry_skewed(struct rig *g, enum command_type type, c
                        .id = slice_of(id),
                        .player = own.name,
                        .currency = slice_of("EUR"),
-                       .original = slice_of(original),
+                       .round = slice_of(odd.round),
+                       .original = slice_of(odd.original),
                        .gateway = slice_of(bank ? "bank" : NULL),
                        .debit = takes ? own : theirs,
                        .credit = takes ? theirs : own};
@@ -189,9 +200,9 @@ static inline uint64_t rig_entry_skewed(struct rig *g, enum command_type type, c
         *other += takes ? minor : -minor;
         r.n_postings = 1;
         r.postings[0] = (struct posting){r.debit, r.credit, minor, takes ? *purse : *other,
-                                         (takes ? *other : *purse) + skew};
+                                         (takes ? *other : *purse) + odd.skew};
     }
-    r.balance_minor = *purse + (takes ? 0 : skew);
+    r.balance_minor = *purse + (takes ? 0 : odd.skew);
     answer.balance_minor = r.balance_minor;
     g->last[number] = r.seq;
     memcpy(r.prev_hash, g->hash, HASH_BYTES);
@@ -203,6 +214,20 @@ static inline uint64_t rig_entry_skewed(struct rig *g, enum command_type type, c
     bytes_append(&g->answers, &answer, sizeof answer);
     rig_put_json(g, &r);
     return r.seq;
+}
+
+static inline uint64_t rig_entry_skewed(struct rig *g, enum command_type type, const char *id,
+                                        const char *player, int64_t minor, const char *original,
+                                        int64_t skew)
+{
+    return rig_entry_odd(g, type, id, player, minor, (struct rig_odd){original, skew, 0, NULL});
+}
+
+static inline uint64_t rig_entry_decided(struct rig *g, enum command_type type, const char *id,
+                                         const char *player, int64_t minor, const char *original,
+                                         enum verdict verdict)
+{
+    return rig_entry_odd(g, type, id, player, minor, (struct rig_odd){original, 0, verdict, NULL});
 }
 
 static inline uint64_t rig_entry(struct rig *g, enum command_type type, const char *id,

@@ -303,6 +303,25 @@ static void test_install(void **state)
     fixture_free(f);
 }
 
+/* The log has that index, but of another leader, and more behind it: nothing of it continues what
+ * was installed, not even until somebody asks for the restart. */
+static void test_install_over_another_tail(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct fault fault;
+
+    (void)state;
+    append_many(f, 1, 8, 1, 64);
+    must(snapshot_at(f->log, 5, 2, "installed", &fault));
+    assert_int_equal(log_first_index(f->log), 6);
+    assert_int_equal(log_last_index(f->log), 5);
+    fixture_crash(f, 5);
+    assert_int_equal(log_last_index(f->log), 5);
+    append_many(f, 6, 7, 2, 64);
+    expect_many(f, 6, 7, 2, 64);
+    fixture_free(f);
+}
+
 /* The power goes at each step of a restart: the old log or the new one, and no file of the other.
  */
 static void test_install_interrupted(void **state)
@@ -460,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_vote),
         cmocka_unit_test(test_snapshot_and_cut),
         cmocka_unit_test(test_install),
+        cmocka_unit_test(test_install_over_another_tail),
         cmocka_unit_test(test_install_interrupted),
         cmocka_unit_test(test_torn_tail),
         cmocka_unit_test(test_full_disk),

@@ -268,6 +268,7 @@ static void end_of_life(struct model *m, struct fixture *f, bool failed)
         sim_disk_fail(f->sim, SIM_DISK_SYNC, 0, 0);
         sim_disk_fail(f->sim, SIM_DISK_NAMES, 0, 0);
         sim_disk_fail(f->sim, SIM_DISK_ALLOCATE, 0, 0);
+        sim_disk_fail(f->sim, SIM_DISK_RENAME, 0, 0);
     }
     /* The start may lose its power, too, any number of times. */
     while (draw(m, 3) == 0) {
