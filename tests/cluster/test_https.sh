@@ -79,7 +79,9 @@ wait_for "the end of the stream's connection" at_3_is_open 1 # the one that asks
 curl -sS --cacert "$pki/ca.crt" --interface 127.0.0.9 -X PATCH "$(node 2)/v1/providers/demo" \
     -H "Authorization: Bearer $FLORIN_OPERATOR_KEY" -H 'Content-Type: application/json' \
     -d '{"ip_allow":["127.0.0.7"]}' >/dev/null
-said 2 'of=demo by=operator from=127.0.0.9 outcome=done' || fail "no audit line with the address"
+said 2 'of=demo by=operator .*from=127.0.0.9 .*outcome=done' || fail "no line with the operator's address"
+"$florinctl" --as operator audit --json --limit 5 >"$FLORIN_RUN/audit.out"
+grep -q '"127.0.0.9"' "$FLORIN_RUN/audit.out" || fail "no audit record with the address: $(cat "$FLORIN_RUN/audit.out")"
 status_from() { # ADDRESS N
     call "$2" /v1/players/alice/balances --interface "$1" -o /dev/null -w '%{http_code}'
 }
