@@ -38,6 +38,12 @@ void worker_free(struct worker *w)
     }
 }
 
+void worker_begin(struct worker *w, const struct mg_connection *conn)
+{
+    w->peer[0] = '\0';
+    seats_take(w->seats, w->seat, conn);
+}
+
 static void take_turn(struct worker *w, enum seat_turn turn, uint64_t at_us)
 {
     seats_turn(w->seats, w->seat, turn, at_us);
@@ -251,9 +257,28 @@ static void send_answer(struct mg_connection *conn, struct exchange *x, struct w
     }
 }
 
-static int identify(const struct mg_request_info *ri, struct exchange *x)
+/* Whose connection it is: through our own HTTPS, its client's. False: somebody on this machine
+ * speaks where only that has business. */
+static bool find_peer(struct worker *w, const struct api *api, const struct mg_request_info *ri)
 {
-    if (forwarded_client(&x->api->proxies, ri->remote_addr, x->headers.forwarded, x->remote) != 0) {
+    if (w->peer[0] == '\0') {
+        if (!https_clients_keeps(api->https_clients, ri->server_port)) {
+            snprintf(w->peer, sizeof w->peer, "%s", ri->remote_addr);
+        } else if (!https_clients_take(api->https_clients, ri->remote_addr, ri->remote_port,
+                                       w->peer)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int identify(const struct mg_request_info *ri, struct worker *w, struct exchange *x)
+{
+    if (!find_peer(w, x->api, ri)) {
+        return problem_set(&x->problem, PROBLEM_FORBIDDEN,
+                           "This port is for this node's own HTTPS.");
+    }
+    if (forwarded_client(&x->api->proxies, w->peer, x->headers.forwarded, x->remote) != 0) {
         return problem_set(&x->problem, PROBLEM_MALFORMED,
                            "X-Forwarded-For: the proxy's last entry is not an address.");
     }
@@ -274,11 +299,11 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     exchange_init(&x, api, &w->out);
     x.head = strcmp(ri->request_method, "HEAD") == 0;
     x.method = x.head ? "GET" : ri->request_method;
-    snprintf(x.remote, sizeof x.remote, "%s", ri->remote_addr);
+    snprintf(x.remote, sizeof x.remote, "%s", find_peer(w, api, ri) ? w->peer : ri->remote_addr);
     x.path = ri->local_uri_raw;
     x.query = ri->query_string;
 
-    if (read_headers(ri, &x, &framing) == 0 && identify(ri, &x) == 0) {
+    if (read_headers(ri, &x, &framing) == 0 && identify(ri, w, &x) == 0) {
         x.body_declared = framing.declared;
         received = receive(conn, &x, w, &framing, limits) == 0;
     }
@@ -319,6 +344,7 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
 void connection_refuse(struct mg_connection *conn, struct worker *w, const struct api *api,
                        int status, const char *why)
 {
+    const struct mg_request_info *ri = mg_get_request_info(conn);
     struct exchange x;
 
     exchange_init(&x, api, &w->out);
@@ -332,7 +358,7 @@ void connection_refuse(struct mg_connection *conn, struct worker *w, const struc
                     why);
     }
     x.problem.status = status;
-    snprintf(x.remote, sizeof x.remote, "%s", mg_get_request_info(conn)->remote_addr);
+    snprintf(x.remote, sizeof x.remote, "%s", find_peer(w, api, ri) ? w->peer : ri->remote_addr);
     exchange_name(&x);
     exchange_fail(&x);
     send_answer(conn, &x, w, false);

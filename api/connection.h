@@ -11,6 +11,7 @@
 struct worker {
     struct seats *seats; /* borrowed */
     unsigned seat;
+    char peer[NETWORK_TEXT_MAX]; /* who the connection is from, "" until somebody asks */
     struct bytes body;
     struct bytes out;
     struct bytes wire;
@@ -19,6 +20,9 @@ struct worker {
 
 struct worker *worker_new(struct seats *seats);
 void worker_free(struct worker *w);
+
+/* A connection begins. */
+void worker_begin(struct worker *w, const struct mg_connection *conn);
 
 struct connection_limits {
     size_t max_body;

@@ -11,6 +11,7 @@
 #include "api/ask.h"
 #include "api/credential.h"
 #include "api/forwarded.h"
+#include "api/https_clients.h"
 #include "api/metrics.h"
 #include "api/pace.h"
 #include "api/passwords.h"
@@ -37,7 +38,8 @@ struct api {
     unsigned deadline_ms; /* how long a call may wait, unless the client wants less */
     unsigned slow_ms;     /* a request that takes longer has a line in the log */
     struct proxies proxies;
-    struct vault vault;  /* all NULL: this server has none */
+    struct https_clients *https_clients; /* who is behind connections of our own HTTPS */
+    struct vault vault;                  /* all NULL: this server has none */
     uint64_t started_ms; /* Unix ms of the server's start: one process is told from the next */
     /* What the secrets of hmac keys are sealed with (BOX_KEY_BYTES); NULL: none can be made. */
     const uint8_t *box_key;

@@ -20,6 +20,8 @@ struct route_counts {
 struct metrics {
     int n_routes;
     atomic_ullong cut;
+    atomic_ullong https, https_open, https_failed;
+    atomic_llong https_end_s;     /* 0: no HTTPS */
     struct route_counts counts[]; /* the last one is that of no route */
 };
 
@@ -69,6 +71,27 @@ void metrics_count(struct metrics *m, int route, int status, uint64_t duration_u
 void metrics_count_cut(struct metrics *m)
 {
     add(&m->cut, 1);
+}
+
+void metrics_count_https(struct metrics *m, uint64_t open)
+{
+    add(&m->https, 1);
+    metrics_set_https_connections(m, open);
+}
+
+void metrics_set_https_connections(struct metrics *m, uint64_t open)
+{
+    atomic_store_explicit(&m->https_open, open, memory_order_relaxed);
+}
+
+void metrics_count_https_failed(struct metrics *m)
+{
+    add(&m->https_failed, 1);
+}
+
+void metrics_set_https_end(struct metrics *m, int64_t unix_s)
+{
+    atomic_store_explicit(&m->https_end_s, unix_s, memory_order_relaxed);
 }
 
 static void line(struct bytes *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -182,6 +205,24 @@ static void write_http(const struct metrics *m, const struct metrics_label *labe
                 "Slow connections cut because no thread was free.", read_counter(&m->cut));
 }
 
+static void write_https(const struct metrics *m, struct bytes *out)
+{
+    long long end_s = atomic_load_explicit(&m->https_end_s, memory_order_relaxed);
+
+    if (end_s == 0) {
+        return;
+    }
+    metrics_one(out, "florin_https_connections_total", "counter", "TLS connections of clients.",
+                read_counter(&m->https));
+    metrics_one(out, "florin_https_connections", "gauge", "Those that are open.",
+                read_counter(&m->https_open));
+    metrics_one(out, "florin_https_handshakes_failed_total", "counter",
+                "TLS handshakes of clients that failed or took too long.",
+                read_counter(&m->https_failed));
+    metrics_one(out, "florin_https_certificate_end_seconds", "gauge",
+                "When the certificate shown to clients ends, Unix time.", (uint64_t)end_s);
+}
+
 static void write_raft(const struct cluster_status *s, struct bytes *out)
 {
     metrics_one(out, "florin_leader", "gauge", "1 on the node that leads.",
@@ -289,6 +330,7 @@ void metrics_write(const struct metrics *m, const struct metrics_label *labels,
     line(out, "florin_build_info{version=\"" FLORIN_VERSION "\"} 1");
     metrics_write_process(out);
     write_http(m, labels, out);
+    write_https(m, out);
     if (status != NULL) {
         write_raft(status, out);
         write_members(status, out);

@@ -16,6 +16,13 @@ void metrics_free(struct metrics *m);
 void metrics_count(struct metrics *m, int route, int status, uint64_t duration_us);
 void metrics_count_cut(struct metrics *m);
 
+/* Of HTTPS: a connection more, `open` with it; so many are open; a handshake failed; the
+ * certificate ends then (Unix seconds; until it is said, nothing of HTTPS is written). */
+void metrics_count_https(struct metrics *m, uint64_t open);
+void metrics_set_https_connections(struct metrics *m, uint64_t open);
+void metrics_count_https_failed(struct metrics *m);
+void metrics_set_https_end(struct metrics *m, int64_t unix_s);
+
 /* How a route is called in the text. */
 struct metrics_label {
     const char *method;

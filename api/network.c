@@ -43,6 +43,18 @@ int address_parse(struct slice text, uint8_t address[static ADDRESS_BYTES])
     return parse(text, address, &offset);
 }
 
+void address_of_socket(const struct sockaddr *from, uint8_t address[static ADDRESS_BYTES])
+{
+    memset(address, 0, ADDRESS_BYTES);
+    if (from->sa_family == AF_INET6) {
+        memcpy(address, &((const struct sockaddr_in6 *)from)->sin6_addr, ADDRESS_BYTES);
+    } else if (from->sa_family == AF_INET) {
+        memcpy(address, mapped, sizeof mapped);
+        memcpy(address + sizeof mapped, &((const struct sockaddr_in *)from)->sin_addr,
+               ADDRESS_BYTES - sizeof mapped);
+    }
+}
+
 void address_print(const uint8_t address[static ADDRESS_BYTES], char text[static NETWORK_TEXT_MAX])
 {
     bool v4 = memcmp(address, mapped, sizeof mapped) == 0;

@@ -2,6 +2,8 @@
 #ifndef FLORIN_NETWORK_H
 #define FLORIN_NETWORK_H
 
+#include <sys/socket.h>
+
 #include "statemachine/bytes.h"
 
 enum { ADDRESS_BYTES = 16, NETWORK_TEXT_MAX = 64 };
@@ -15,6 +17,9 @@ struct network {
 
 /* "192.0.2.1" or "2001:db8::1", which may stand in [..] and have %zone after it. 0 or -1. */
 int address_parse(struct slice text, uint8_t address[static ADDRESS_BYTES]);
+
+/* The address of a socket's end; all zeros when it is neither IPv4 nor IPv6. */
+void address_of_socket(const struct sockaddr *from, uint8_t address[static ADDRESS_BYTES]);
 
 /* The address as everybody writes it: an IPv4 address without the ::ffff: before it. */
 void address_print(const uint8_t address[static ADDRESS_BYTES], char text[static NETWORK_TEXT_MAX]);

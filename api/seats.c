@@ -168,15 +168,13 @@ static bool has_unread(int fd)
 static void cut_if_chosen(struct seats *s, int fd, struct choice *chosen, size_t n)
 {
     char address[NI_MAXHOST];
-    int port;
+    int own_port = end_of(fd, getsockname, address);
+    int port = end_of(fd, getpeername, address);
     size_t i;
 
-    if (end_of(fd, getsockname, address) != chosen[0].own_port) {
-        return;
-    }
-    port = end_of(fd, getpeername, address);
     for (i = 0; i < n; i++) {
-        if (chosen[i].port == port && strcmp(chosen[i].address, address) == 0) {
+        if (chosen[i].own_port == own_port && chosen[i].port == port &&
+            strcmp(chosen[i].address, address) == 0) {
             if (chosen[i].turn == TURN_REQUEST && has_unread(fd)) {
                 return;
             }

@@ -28,7 +28,8 @@ struct api_server {
     struct connection_limits limits;
     struct seats *seats;
     struct mg_context *context;
-    unsigned port;
+    struct https *https; /* NULL: none */
+    unsigned port, inner_port;
     char last_message[256]; /* CivetWeb's, while it starts: why it could not */
     atomic_bool started;
 
@@ -142,7 +143,7 @@ static int on_connection(const struct mg_connection *conn, void **data)
     struct worker *w = mg_get_thread_pointer(conn);
 
     (void)data;
-    seats_take(w->seats, w->seat, conn);
+    worker_begin(w, conn);
     return 0;
 }
 
@@ -153,13 +154,25 @@ static void on_connection_end(const struct mg_connection *conn)
     seats_leave(w->seats, w->seat);
 }
 
+static unsigned connections_max(unsigned num_threads)
+{
+    /* And the one that waits for room in the queue. */
+    return (num_threads == 0 ? THREADS_DEFAULT : num_threads) + ACCEPT_QUEUE + 1;
+}
+
+static unsigned keep_alive_ms(const struct api_server_options *o)
+{
+    return o->keep_alive_timeout_ms == 0 ? 60000 : o->keep_alive_timeout_ms;
+}
+
 static int start_civetweb(struct api_server *s, const struct api_server_options *o,
                           struct fault *fault)
 {
     char threads[16], request_timeout[16], keep_alive_timeout[16], header_max[16], queue[16];
+    char listen[256];
     const char *options[] = {
         "listening_ports",
-        o->listen,
+        listen,
         "num_threads",
         threads,
         "request_timeout_ms",
@@ -195,12 +208,14 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
     struct mg_init_data init = {
         .callbacks = &callbacks, .user_data = s, .configuration_options = options};
     struct mg_error_data error = {.text = why, .text_buffer_size = sizeof why};
-    struct mg_server_port port;
+    struct mg_server_port ports[2];
+    int n_ports = o->https_listen == NULL ? 1 : 2;
 
+    snprintf(listen, sizeof listen, "%s%s", o->listen,
+             o->https_listen == NULL ? "" : "," HTTPS_INNER_ADDRESS ":0");
     snprintf(threads, sizeof threads, "%u", o->num_threads == 0 ? THREADS_DEFAULT : o->num_threads);
     snprintf(request_timeout, sizeof request_timeout, "%u", s->limits.body_timeout_ms);
-    snprintf(keep_alive_timeout, sizeof keep_alive_timeout, "%u",
-             o->keep_alive_timeout_ms == 0 ? 60000 : o->keep_alive_timeout_ms);
+    snprintf(keep_alive_timeout, sizeof keep_alive_timeout, "%u", keep_alive_ms(o));
     snprintf(header_max, sizeof header_max, "%d", HEADER_MAX);
     snprintf(queue, sizeof queue, "%d", ACCEPT_QUEUE);
 
@@ -210,11 +225,35 @@ static int start_civetweb(struct api_server *s, const struct api_server_options 
                          o->listen, why, s->last_message[0] == '\0' ? "" : ": ", s->last_message);
     }
     atomic_store(&s->started, true);
-    if (mg_get_server_ports(s->context, 1, &port) != 1) {
-        return fault_set(fault, "the web server does not tell its port");
+    if (mg_get_server_ports(s->context, n_ports, ports) != n_ports) {
+        return fault_set(fault, "the web server does not tell its ports");
     }
-    s->port = (unsigned)port.port;
+    s->port = (unsigned)ports[0].port;
+    s->inner_port = n_ports == 1 ? 0 : (unsigned)ports[1].port;
     return 0;
+}
+
+static int start_https(struct api_server *s, const struct api_server_options *o,
+                       struct fault *fault)
+{
+    const struct https_options options = {
+        .listen = o->https_listen,
+        .files = o->https_files,
+        .server_port = (uint16_t)s->inner_port,
+        .connections_max = connections_max(o->num_threads),
+        .handshake_timeout_ms = s->limits.body_timeout_ms,
+        .idle_timeout_ms = keep_alive_ms(o),
+        .answer_timeout_ms = s->limits.body_timeout_ms,
+        .clients = s->api.https_clients,
+        .metrics = s->api.metrics,
+        .reporter = o->reporter,
+    };
+
+    if (o->https_listen == NULL) {
+        return 0;
+    }
+    https_clients_keep_port(s->api.https_clients, options.server_port);
+    return https_open(&s->https, &options, fault);
 }
 
 static void release(struct api_server *s)
@@ -223,6 +262,7 @@ static void release(struct api_server *s)
     if (s->context != NULL) {
         mg_stop(s->context);
     }
+    https_close(s->https);
     mg_exit_library();
     seats_free(s->seats);
     pthread_cond_destroy(&s->rested);
@@ -235,13 +275,13 @@ static void release(struct api_server *s)
     passwords_free(s->api.passwords);
     turns_release(&s->bodies);
     sodium_memzero(s->box_key, sizeof s->box_key);
+    https_clients_free(s->api.https_clients);
     free(s);
 }
 
-unsigned api_server_connections_max(unsigned num_threads)
+unsigned api_server_descriptors_max(unsigned num_threads, bool https)
 {
-    /* And the one that waits for room in the queue. */
-    return (num_threads == 0 ? THREADS_DEFAULT : num_threads) + ACCEPT_QUEUE + 1;
+    return connections_max(num_threads) * (https ? 3 : 1);
 }
 
 static void make_parts(struct api_server *s, const struct api_server_options *options)
@@ -272,6 +312,7 @@ static void make_parts(struct api_server *s, const struct api_server_options *op
         .vault = options->vault == NULL ? (struct vault){NULL} : *options->vault,
         .box_key = options->box_key == NULL ? NULL : s->box_key,
     };
+    s->api.https_clients = https_clients_new();
     s->seats = seats_new(threads, s->api.metrics, options->reporter);
 }
 
@@ -314,11 +355,12 @@ int api_server_start(struct api_server **server, const struct api_server_options
     s->limits.max_body = options->max_body == 0 ? 1 << 20 : options->max_body;
     s->limits.body_timeout_ms =
         options->request_timeout_ms == 0 ? 10000 : options->request_timeout_ms;
-    /* Counted. No TLS: Debian's CivetWeb is built for OpenSSL 1.1, finds none beside OpenSSL 3 and
-     * crashes on the first connection. A proxy does it (docs/haproxy.md). */
+    /* Counted. Without its TLS: Debian's CivetWeb is built for OpenSSL 1.1, finds none beside
+     * OpenSSL 3 and crashes on the first connection. Ours is in https.h. */
     mg_init_library(0);
 
-    if (trust_proxies(s, options, fault) != 0 || start_civetweb(s, options, fault) != 0) {
+    if (trust_proxies(s, options, fault) != 0 || start_civetweb(s, options, fault) != 0 ||
+        start_https(s, options, fault) != 0) {
         release(s);
         return -1;
     }
@@ -329,6 +371,21 @@ int api_server_start(struct api_server **server, const struct api_server_options
 unsigned api_server_port(const struct api_server *server)
 {
     return server->port;
+}
+
+unsigned api_server_https_port(const struct api_server *server)
+{
+    return https_port(server->https);
+}
+
+int api_server_reload(struct api_server *server, const struct https_files *files, int64_t *valid_s,
+                      struct fault *fault)
+{
+    if (https_reload(server->https, files, fault) != 0) {
+        return -1;
+    }
+    *valid_s = https_valid_s(server->https);
+    return 0;
 }
 
 void api_server_stop(struct api_server *server)

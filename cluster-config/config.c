@@ -62,6 +62,9 @@ static const struct key keys[] = {
     {"request_timeout", KIND_DURATION, AT(request_timeout_ms), 100, 30000, "5s"},
     {"slow_request", KIND_DURATION, AT(slow_request_ms), 1, 600000, "1s"},
     {"http_plain", KIND_FLAG, AT(http_plain), 0, 0, "no"},
+    {"https_listen", KIND_ADDRESS, AT(https_listen), 0, 0, ""},
+    {"https_certificate_file", KIND_PATH, AT(https_certificate_file), 0, 0, ""},
+    {"https_key_file", KIND_PATH, AT(https_key_file), 0, 0, ""},
     {"http_trusted_proxies", KIND_PROXIES, 0, 0, 0, "none"},
     {"http_threads", KIND_NUMBER_32, AT(http_threads), 2, 4096, "512"},
     {"http_keep_alive_timeout", KIND_DURATION, AT(http_keep_alive_timeout_ms), 100, 600000, "30s"},
@@ -456,13 +459,25 @@ static int check_together(struct parser *p)
                 "peer_certificate_file", "both or neither") != 0) {
         return -1;
     }
+    bool https = c->https_listen[0] != '\0';
+    if (require(p, https == (c->https_certificate_file[0] != '\0'), "https_certificate_file",
+                "https_listen", "both or neither") != 0 ||
+        require(p, https == (c->https_key_file[0] != '\0'), "https_key_file", "https_listen",
+                "both or neither") != 0 ||
+        require(p,
+                !https || (strcmp(c->https_listen, c->http_listen) != 0 &&
+                           strcmp(c->https_listen, c->peer_listen) != 0),
+                "https_listen", "http_listen",
+                "an address that nothing else of the node has") != 0) {
+        return -1;
+    }
     if (!c->http_plain && !value_address_loopback(c->http_listen)) {
         return fault_set(
             p->fault,
             "%s:%u: http_listen is %s, which other machines reach, and HTTP is not "
-            "encrypted, keys included; expected 127.0.0.1 or [::1] and a proxy in front "
-            "that speaks TLS (docs/haproxy.md), or `http_plain = yes` when something "
-            "else encrypts, such as a VPN",
+            "encrypted, keys included; expected 127.0.0.1 or [::1] and `https_listen` for "
+            "clients, or a proxy in front that speaks TLS (docs/haproxy.md), or `http_plain = "
+            "yes` when something else encrypts, such as a VPN",
             p->name, line_of(p, "http_listen"), c->http_listen);
     }
     /* Three lost heartbeats should not yet be an election. */

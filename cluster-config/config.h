@@ -53,6 +53,9 @@ struct florin_config {
     char peer_listen[CONFIG_ADDRESS_MAX]; /* host:port */
     char http_listen[CONFIG_ADDRESS_MAX]; /* on loopback, unless http_plain */
     bool http_plain;
+    char https_listen[CONFIG_ADDRESS_MAX]; /* these three: all, or "" and no HTTPS of our own */
+    char https_certificate_file[CONFIG_PATH_MAX];
+    char https_key_file[CONFIG_PATH_MAX];
     char http_trusted_proxies[CONFIG_PROXIES_MAX][CONFIG_ADDRESS_MAX]; /* numeric addresses */
     uint32_t n_http_trusted_proxies;
 

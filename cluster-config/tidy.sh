@@ -57,7 +57,7 @@ while read -r header allowed; do
     done
 done <<'END'
 raft.h consensus
-uv.h consensus node
+uv.h consensus node api
 lmdb.h statemachine
 msgpack statemachine api
 civetweb.h api

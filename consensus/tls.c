@@ -1,14 +1,13 @@
 #include "consensus/tls.h"
 
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "statemachine/node_uri.h"
+#include "statemachine/private_file.h"
 
 enum {
     HANDSHAKE_BYTES_MAX = 64 << 10, /* all that may come in before the handshake is done */
@@ -67,20 +66,6 @@ static uint64_t certificate_node(X509 *x, const char *cluster_id)
 
 /* ---- the files ---- */
 
-static int check_key_mode(const char *path, struct fault *fault)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0) {
-        return fault_set(fault, "%s: cannot be opened: %s", path, strerror(errno));
-    }
-    if ((st.st_mode & 077) != 0) {
-        return fault_set(fault, "%s: others may read or write this key (mode %03o): chmod 600 it",
-                         path, st.st_mode & 0777u);
-    }
-    return 0;
-}
-
 /* Nobody sits at a node's terminal. */
 static int no_passphrase(char *buffer, int size, int writing, void *context)
 {
@@ -122,7 +107,7 @@ static int load(SSL_CTX *context, const struct tls_files *files, struct fault *f
     char what[600];
 
     SSL_CTX_set_default_passwd_cb(context, no_passphrase);
-    if (check_key_mode(files->key, fault) != 0) {
+    if (private_file_check(files->key, fault) != 0) {
         return -1;
     }
     if (SSL_CTX_load_verify_file(context, files->authority) != 1) {

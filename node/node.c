@@ -123,6 +123,12 @@ bool node_tls_files(const struct node *n, struct tls_files *files)
     return files->certificate[0] != '\0';
 }
 
+struct https_files node_https_files(const struct node *n)
+{
+    return (struct https_files){.certificate = n->config.https_certificate_file,
+                                .key = n->config.https_key_file};
+}
+
 static int open_links(struct node *n, struct fault *fault)
 {
     struct tls_files files;
@@ -204,6 +210,8 @@ static int open_api(struct node *n, struct fault *fault)
     struct vault vault;
     struct api_server_options options = {
         .listen = n->config.http_listen,
+        .https_listen = n->config.https_listen[0] != '\0' ? n->config.https_listen : NULL,
+        .https_files = node_https_files(n),
         .num_threads = n->config.http_threads,
         .request_timeout_ms = n->config.http_request_timeout_ms,
         .keep_alive_timeout_ms = n->config.http_keep_alive_timeout_ms,
@@ -248,6 +256,7 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
     };
 
     struct vault_options vault = {.node_id = config->node_id, .wake = node_wake, .context = n};
+    unsigned descriptors;
 
     *node = NULL;
     if (n == NULL) {
@@ -264,16 +273,17 @@ int node_open(struct node **node, const struct florin_config *config, struct rep
     supervisor_init(&n->supervisor, node_now_ms(n));
     n->gate = gate_new(&gate);
     n->vault = vault_new(&vault);
-    if (descriptors_reserve(api_server_connections_max(config->http_threads) + OWN_DESCRIPTORS,
-                            fault) != 0 ||
+    descriptors = api_server_descriptors_max(config->http_threads, config->https_listen[0] != '\0');
+    if (descriptors_reserve(descriptors + OWN_DESCRIPTORS, fault) != 0 ||
         genesis_init(&n->genesis, config->operator_key_file, n->gate, reporter, fault) != 0 ||
         open_log(n, fault) != 0 || open_machine(n, fault) != 0 || open_links(n, fault) != 0 ||
         open_replica(n, fault) != 0 || open_api(n, fault) != 0) {
         return -1;
     }
     report(reporter, LEVEL_INFO, "node", "florind is up",
-           "node=%llu http=%s peers=%s applied_index=%llu seq=%llu",
-           (unsigned long long)config->node_id, config->http_listen, config->peer_listen,
+           "node=%llu http=%s https=%s peers=%s applied_index=%llu seq=%llu",
+           (unsigned long long)config->node_id, config->http_listen,
+           config->https_listen[0] != '\0' ? config->https_listen : "none", config->peer_listen,
            (unsigned long long)machine_applied_index(n->machine),
            (unsigned long long)machine_sequence(n->machine));
     supervisor_up(config->node_id, config->http_listen);

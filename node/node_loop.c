@@ -10,7 +10,7 @@
 #include "statemachine/failpoint.h"
 
 /* How long a stopping node waits for what is under way. */
-enum { DRAIN_MS = 4000, DRAIN_LOOK_MS = 20 };
+enum { DRAIN_MS = 4000, DRAIN_LOOK_MS = 20, DAY_S = 86400 };
 
 uint64_t node_now_ms(void *node)
 {
@@ -298,26 +298,54 @@ static void on_signal(uv_signal_t *handle, int number)
     n->pump_wanted = true;
 }
 
-/* SIGHUP: read the certificates again. What does not fit is said, and the old ones stay. */
-static void on_reload(uv_signal_t *handle, int number)
+static void reload_links(struct node *n, const struct tls_files *files)
 {
-    struct node *n = handle->data;
-    struct tls_files files;
     struct fault fault;
 
-    (void)number;
-    if (n->phase == PHASE_ENDED || n->links == NULL) {
-        return;
-    }
-    if (!node_tls_files(n, &files)) {
-        report(n->reporter, LEVEL_INFO, "node", "nothing to read again: links have no TLS", "%s",
-               "");
-    } else if (peer_links_reload(n->links, &files, &fault) != 0) {
+    if (peer_links_reload(n->links, files, &fault) != 0) {
         report(n->reporter, LEVEL_ERROR, "node", "the new certificates are refused, the old stay",
                "why=\"%s\"", fault.text);
     } else {
         report(n->reporter, LEVEL_INFO, "node", "the certificates were read again",
-               "days_left=%lld", (long long)(peer_links_valid_s(n->links) / 86400));
+               "days_left=%lld", (long long)(peer_links_valid_s(n->links) / DAY_S));
+    }
+}
+
+static void reload_https(struct node *n)
+{
+    struct https_files files = node_https_files(n);
+    struct fault fault;
+    int64_t valid_s;
+
+    if (api_server_reload(n->api, &files, &valid_s, &fault) != 0) {
+        report(n->reporter, LEVEL_ERROR, "node",
+               "the new certificate of HTTPS is refused, the old stays", "why=\"%s\"", fault.text);
+    } else {
+        report(n->reporter, LEVEL_INFO, "node", "the certificate of HTTPS was read again",
+               "days_left=%lld", (long long)(valid_s / DAY_S));
+    }
+}
+
+/* SIGHUP: read the certificates again. What does not fit is said, and the old ones stay. */
+static void on_reload(uv_signal_t *handle, int number)
+{
+    struct node *n = handle->data;
+    bool https = n->config.https_listen[0] != '\0';
+    struct tls_files files;
+    bool links = node_tls_files(n, &files);
+
+    (void)number;
+    if (n->phase == PHASE_ENDED || n->api == NULL) {
+        return;
+    }
+    if (!links && !https) {
+        report(n->reporter, LEVEL_INFO, "node", "nothing to read again: there is no TLS", "%s", "");
+    }
+    if (links) {
+        reload_links(n, &files);
+    }
+    if (https) {
+        reload_https(n);
     }
 }
 

@@ -71,6 +71,9 @@ uint64_t node_wall_ms(void *node); /* node.c: the time of day */
 /* node.c: the files that the config names for TLS between nodes; false: none. */
 bool node_tls_files(const struct node *n, struct tls_files *files);
 
+/* node.c: and for HTTPS. */
+struct https_files node_https_files(const struct node *n);
+
 /* node_loop.c */
 int node_loop_start(struct node *n, struct fault *fault);
 void node_wake(void *node); /* any thread */

@@ -121,7 +121,7 @@ static pid_t spawn(struct cluster *c, int i, const char *extra, const char *more
 /* Ports for the nodes from this one on, if they have no address of their own. */
 static void choose_ports(struct cluster *c, int first)
 {
-    int fds[2 * CLUSTER_NODES_MAX];
+    int fds[3 * CLUSTER_NODES_MAX];
     int n = 0;
     int i;
 
@@ -131,6 +131,7 @@ static void choose_ports(struct cluster *c, int first)
             snprintf(node->host, sizeof node->host, "127.0.0.1");
             node->http_port = free_port(c, &fds[n++]);
             node->peer_port = free_port(c, &fds[n++]);
+            node->https_port = free_port(c, &fds[n++]);
         } else {
             node->http_port = HTTP_PORT;
             node->peer_port = PEER_PORT;

@@ -16,6 +16,8 @@ enum { CLUSTER_NODES_MAX = 30, URL_MAX = 256 };
 struct cluster_node {
     pid_t pid; /* 0: not running */
     uint16_t http_port, peer_port;
+    uint16_t
+        https_port; /* free, and used after cluster_secure_http; 0 with an address of its own */
     /* Its own address, set before cluster_make; then its ports are fixed. "": a free port of
      * 127.0.0.1. */
     char host[40];

@@ -107,6 +107,12 @@ long http_call(struct http *h, const char *method, const char *url, const char *
     curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(h->curl, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(h->curl, CURLOPT_PROXY, "");
+    if (h->ca != NULL) {
+        curl_easy_setopt(h->curl, CURLOPT_CAINFO, h->ca);
+    }
+    if (h->from != NULL) {
+        curl_easy_setopt(h->curl, CURLOPT_INTERFACE, h->from);
+    }
     if (body != NULL) {
         curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, body);
     }

@@ -13,6 +13,8 @@ struct http {
     char *body;
     size_t len, cap;
     long timeout_ms;  /* for a whole call */
+    const char *ca;   /* whom https trusts, a PEM file; set after http_init, borrowed */
+    const char *from; /* the client's address, when it is not to be the usual one; likewise */
     CURLcode error;   /* of the last call */
     bool reached;     /* likewise: there was a connection, the request may have gone out */
     uint64_t applied; /* Florin-Applied of the last answer */

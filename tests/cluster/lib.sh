@@ -29,6 +29,25 @@ endpoint() { # N: of demo.env, once sourced
     cut -d, -f"$1" <<<"$FLORIN_ENDPOINTS"
 }
 
+# HTTPS at each node, under an authority in $FLORIN_RUN/pki, from the next start on; the cluster has
+# been up before.
+serve_https() {
+    local n base
+    base=$(($(sed -n 's/^base=//p' "$FLORIN_RUN/ports") + 20))
+    while listens $((base + 1)) || listens $((base + 2)) || listens $((base + 3)); do
+        base=$((base + 7))
+    done
+    echo "$base" >"$FLORIN_RUN/https_base"
+    "$florinctl" pki init "$FLORIN_RUN/pki" "$(sed -n 's/^cluster_id = //p' "$FLORIN_RUN/node1.conf")" >/dev/null
+    "$florinctl" pki issue "$FLORIN_RUN/pki" api 127.0.0.1 localhost >/dev/null
+    for n in 1 2 3; do
+        printf 'https_listen = 127.0.0.1:%d\nhttps_certificate_file = pki/api.crt\nhttps_key_file = pki/api.key\n' \
+            "$(https_port $n)" >>"$FLORIN_RUN/node$n.conf"
+    done
+}
+https_port() { echo $(($(cat "$FLORIN_RUN/https_base") + $1)); } # N
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; } # PORT: somebody does
+
 # The value of a member in a flat JSON answer; nothing when it is not there.
 member() { # NAME <JSON
     tr -d '\n' | sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p"

@@ -45,3 +45,25 @@ void cluster_secure(struct cluster *c)
         cluster_configure(c, i, lines);
     }
 }
+
+void cluster_secure_http(struct cluster *c)
+{
+    static const char *const hosts[] = {"127.0.0.1"};
+    const struct pki_request request = {.name = "https", .hosts = hosts, .n_hosts = 1};
+    struct fault fault;
+    char folder[PATH_BYTES];
+    char lines[LINES_BYTES];
+    int i;
+
+    snprintf(folder, sizeof folder, "%s/pki", c->folder);
+    if (pki_issue(folder, &request, &fault) != 0) {
+        cluster_die(c, "%s", fault.text);
+    }
+    for (i = 0; i < c->n; i++) {
+        snprintf(lines, sizeof lines,
+                 "https_listen = 127.0.0.1:%u\nhttps_certificate_file = pki/https.crt\n"
+                 "https_key_file = pki/https.key",
+                 c->nodes[i].https_port);
+        cluster_configure(c, i, lines);
+    }
+}

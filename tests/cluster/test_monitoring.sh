@@ -8,6 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/cluster/lib.sh
 up_or_die
+down_or_die
+serve_https # which has figures of its own
+up_or_die
 . "$FLORIN_RUN/demo.env"
 
 metrics=$FLORIN_RUN/metrics

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the commands of docs/install.md, in order and as they stand, against real nodes and HAProxies.
+# Runs the commands of docs/install.md, in order and as they stand, against real nodes (and HAProxies).
 #
 #   tests/docs/run.sh FLORIND FLORINCTL
 #
@@ -50,6 +50,10 @@ if [ -e "$host/$unit.pid" ] && [ "$1" = restart ]; then
     pid=$(cat "$host/$unit.pid")
     kill "$pid"
     while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+fi
+if [ "$1" = reload ]; then
+    kill -HUP "$(cat "$host/$unit.pid")"
+    exit
 fi
 case $unit in
 florind) setsid "$florind" --config "$host/etc/florin/florin.conf" >>"$host/florind.log" 2>&1 </dev/null & ;;
@@ -122,8 +126,12 @@ if ! bash "$work/all.sh" >"$work/out" 2>&1; then
 fi
 cd "$source"
 blocks=$(grep -c '^--- block' "$work/out")
+grep -q '^verified: 2 entries' "$work/out" || { cat "$work/out" >&2; exit 1; }
+for n in 1 2 3; do
+    grep -q 'the certificate of HTTPS was read again' "$work/host$n/florind.log" ||
+        { echo "FAILED: host $n has not read its certificate again" >&2; exit 1; }
+done
 if command -v haproxy >/dev/null; then
-    grep -q '^verified: 2 entries' "$work/out" || { cat "$work/out" >&2; exit 1; }
     echo "docs: $guide: $blocks blocks were run"
 else
     echo "docs: $guide: $blocks blocks were run; those with HAProxy SKIPPED, it is not installed"

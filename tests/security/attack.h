@@ -60,6 +60,22 @@ bool attack_logged(struct attack *a, int i, const char *text);
 /* A bet at every node: the cluster works. */
 void attack_unharmed(struct attack *a, const char *after);
 
+/* How the crowd attacks and its honest neighbours call: the port of a node, and what slow
+ * connections begin with, a quarter of them each; a byte now and then follows where it drips. */
+struct crowd_ways {
+    const char *scheme; /* honest clients' */
+    uint16_t port;
+    const char *ca; /* whom they trust, or NULL */
+    struct {
+        const char *bytes;
+        size_t len;
+        bool drips;
+    } beginnings[4];
+};
+
+/* crowd.c */
+void attack_crowd_at(struct attack *a, int node, const struct crowd_ways *ways);
+
 /* The attacks, a file each. */
 void attack_keys(struct attack *a); /* keys.c: none, wrong ones, other roles', others' money */
 void attack_signatures(struct attack *a); /* signatures.c: replayed, late, altered */
@@ -68,6 +84,7 @@ void attack_sizes(struct attack *a);      /* sizes.c: too much of everything */
 void attack_noise(struct attack *a);      /* noise.c: random bytes and TLS garbage at every port */
 void attack_peers(struct attack *a);      /* peers.c: nodes that are none */
 void attack_crowd(struct attack *a);      /* crowd.c: a thousand slow connections */
+void attack_https(struct attack *a);      /* https.c: a key from elsewhere, and the crowd, by TLS */
 void attack_traces(struct attack *a);     /* traces.c: secrets in logs, figures, files, processes */
 
 #endif

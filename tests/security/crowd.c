@@ -26,6 +26,7 @@ enum {
 struct crowd {
     struct attack *a;
     int node;
+    const struct crowd_ways *ways;
     atomic_bool ending;
     atomic_uint served;       /* calls of the honest that were */
     atomic_uint served_fresh; /* ... and of one who dials anew each time */
@@ -38,7 +39,7 @@ static void bet_once(struct crowd *c, struct http *http, int who, unsigned n, at
     char url[URL_MAX];
     char body[200];
 
-    cluster_url(&c->a->cluster, c->node, url, "/v1/bets");
+    snprintf(url, sizeof url, "%s://127.0.0.1:%u/v1/bets", c->ways->scheme, c->ways->port);
     snprintf(
         body, sizeof body,
         "{\"id\":\"honest-%d-%u\",\"player\":\"p%d\",\"currency\":\"EUR\",\"amount\":\"0.01\"}",
@@ -65,6 +66,7 @@ static void *be_honest(void *context)
     unsigned n;
 
     http_init(&http);
+    http.ca = c->ways->ca;
     for (n = 0; !atomic_load(&c->ending); n++) {
         uint64_t began = test_now_us();
         uint64_t took;
@@ -84,23 +86,17 @@ static void *be_honest(void *context)
 
 static int begin_slowly(struct crowd *c, int kind)
 {
-    static const char *const beginnings[] = {
-        "POST /v1/bets HTTP/1.1\r\nHost: x\r\n",
-        "POST /v1/bets HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{\"id\":",
-        "",
-        "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-    };
-    int fd = attack_dial(c->a->cluster.nodes[c->node].http_port);
+    int fd = attack_dial(c->ways->port);
 
     if (fd >= 0) {
         fcntl(fd, F_SETFL, O_NONBLOCK);
-        attack_say(fd, beginnings[kind], strlen(beginnings[kind]));
+        attack_say(fd, c->ways->beginnings[kind].bytes, c->ways->beginnings[kind].len);
     }
     return fd;
 }
 
 /* False when the other end is gone. */
-static bool drip(int fd, int kind)
+static bool drip(int fd, bool drips)
 {
     char answer[2048];
     ssize_t n;
@@ -110,7 +106,7 @@ static bool drip(int fd, int kind)
     if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
         return false;
     }
-    return kind >= 2 || send(fd, " ", 1, MSG_NOSIGNAL) == 1 || errno == EAGAIN;
+    return !drips || send(fd, " ", 1, MSG_NOSIGNAL) == 1 || errno == EAGAIN;
 }
 
 static void *be_slow(void *context)
@@ -126,7 +122,7 @@ static void *be_slow(void *context)
         unsigned standing = 0;
 
         for (i = 0; i < SLOW; i++) {
-            if (fds[i] < 0 || !drip(fds[i], i % 4)) {
+            if (fds[i] < 0 || !drip(fds[i], c->ways->beginnings[i % 4].drips)) {
                 if (fds[i] >= 0) {
                     close(fds[i]);
                 }
@@ -191,23 +187,17 @@ static void judge(struct crowd *c, unsigned quiet)
     if (atomic_load(&c->served_fresh) == fresh_before) {
         cluster_die(&c->a->cluster, "no new client was served beside the slow crowd");
     }
-    if (!attack_logged(c->a, c->node, "slow connections were cut")) {
-        cluster_die(&c->a->cluster, "the crowd was none: node %d cut nobody", c->node + 1);
-    }
 }
 
-void attack_crowd(struct attack *a)
+void attack_crowd_at(struct attack *a, int node, const struct crowd_ways *ways)
 {
-    struct crowd crowd = {.a = a, .node = cluster_leader(&a->cluster)};
+    struct crowd crowd = {.a = a, .node = node, .ways = ways};
     struct honest honest[HONEST];
     pthread_t slow;
     unsigned quiet;
     int i;
 
     need_descriptors(a);
-    if (crowd.node < 0) {
-        cluster_die(&a->cluster, "nobody leads");
-    }
     for (i = 0; i < HONEST; i++) {
         honest[i] = (struct honest){.crowd = &crowd, .who = i, .fresh = i == 0};
         pthread_create(&honest[i].thread, NULL, be_honest, &honest[i]);
@@ -224,4 +214,27 @@ void attack_crowd(struct attack *a)
         pthread_join(honest[i].thread, NULL);
     }
     a->refused += atomic_load(&crowd.redialled);
+}
+
+void attack_crowd(struct attack *a)
+{
+#define TEXT(text) text, sizeof text - 1
+    int node = cluster_leader(&a->cluster);
+    struct crowd_ways ways = {
+        .scheme = "http",
+        .beginnings = {{TEXT("POST /v1/bets HTTP/1.1\r\nHost: x\r\n"), true},
+                       {TEXT("POST /v1/bets HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n"
+                             "{\"id\":"),
+                        true},
+                       {TEXT(""), false},
+                       {TEXT("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), false}}};
+
+    if (node < 0) {
+        cluster_die(&a->cluster, "nobody leads");
+    }
+    ways.port = a->cluster.nodes[node].http_port;
+    attack_crowd_at(a, node, &ways);
+    if (!attack_logged(a, node, "slow connections were cut")) {
+        cluster_die(&a->cluster, "the crowd was none: node %d cut nobody", node + 1);
+    }
 }

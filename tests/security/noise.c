@@ -72,6 +72,7 @@ void attack_noise(struct attack *a)
     for (i = 0; i < NODES; i++) {
         at_port(a, a->cluster.nodes[i].http_port, &seed);
         at_port(a, a->cluster.nodes[i].peer_port, &seed);
+        at_port(a, a->cluster.nodes[i].https_port, &seed);
     }
     /* HTTP over TLS, where plain HTTP is spoken, gets an answer that a person can read. */
     {

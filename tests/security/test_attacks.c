@@ -13,7 +13,7 @@
 #include "tests/cluster/secure.h"
 #include "tests/security/attack.h"
 
-/* Links under TLS, and a box for the secrets of hmac keys. */
+/* Links and the API under TLS, and a box for the secrets of hmac keys. */
 static void secure(struct attack *a)
 {
     char path[512];
@@ -21,6 +21,7 @@ static void secure(struct attack *a)
     int i;
 
     cluster_secure(&a->cluster);
+    cluster_secure_http(&a->cluster);
     snprintf(a->pki, sizeof a->pki, "%s/pki", a->cluster.folder);
     snprintf(path, sizeof path, "%s/box.key", a->cluster.folder);
     f = fopen(path, "w");
@@ -93,7 +94,7 @@ int main(int argc, char **argv)
     } attacks[] = {
         {"keys", attack_keys},   {"limits", attack_limits}, {"signatures", attack_signatures},
         {"sizes", attack_sizes}, {"noise", attack_noise},   {"peers", attack_peers},
-        {"crowd", attack_crowd},
+        {"crowd", attack_crowd}, {"https", attack_https},
     };
     static struct attack a;
     size_t i;

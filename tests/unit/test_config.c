@@ -66,6 +66,8 @@ static void defaults_and_paths(void **state)
     assert_int_equal(c.segment_bytes, 64 << 20);
     assert_int_equal(c.log_level, LEVEL_INFO);
     assert_false(c.http_plain);
+    assert_string_equal(c.https_listen, "");
+    assert_string_equal(c.https_key_file, "");
     assert_int_equal(c.n_http_trusted_proxies, 0);
     assert_int_equal(c.slow_request_ms, 1000);
 }
@@ -86,6 +88,8 @@ static void every_key_is_read(void **state)
                    "checkpoint_bytes_hard = 1GiB\ncheckpoint_interval = 100ms\n"
                    "store_map_bytes = 16MiB\ncache_bytes = 1MiB\n"
                    "http_plain = yes\nslow_request = 2s\n"
+                   "https_listen = 10.0.0.1:8443\nhttps_key_file = api.key\n"
+                   "https_certificate_file = /etc/api.crt\n"
                    "http_trusted_proxies = 127.0.0.1 \t ::1 10.0.0.9 # two\n"
                    "log_level = error",
               &c, &fault),
@@ -111,6 +115,9 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.cache_bytes, 1 << 20);
     assert_int_equal(c.log_level, LEVEL_ERROR);
     assert_true(c.http_plain);
+    assert_string_equal(c.https_listen, "10.0.0.1:8443");
+    assert_string_equal(c.https_key_file, "/etc/florin/api.key");
+    assert_string_equal(c.https_certificate_file, "/etc/api.crt");
     assert_int_equal(c.slow_request_ms, 2000);
     assert_int_equal(c.n_http_trusted_proxies, 3);
     assert_string_equal(c.http_trusted_proxies[1], "::1");
@@ -221,6 +228,25 @@ static void http_is_for_this_machine_unless_told(void **state)
     snprintf(text + strlen(text), 32, "http_plain = yes\n");
     assert_int_equal(parse(text, &c, &fault), 0);
     refused(GOOD "http_plain = maybe\n", "f.conf:9: http_plain is \"maybe\"; expected yes or no");
+}
+
+#define HTTPS_FILES "https_certificate_file = a.crt\nhttps_key_file = a.key\n"
+
+static void https_has_its_files_and_a_place_of_its_own(void **state)
+{
+    struct florin_config c;
+    struct fault fault;
+
+    (void)state;
+    assert_int_equal(parse(GOOD "https_listen = 0.0.0.0:443\n" HTTPS_FILES, &c, &fault), 0);
+    refused(GOOD "https_listen = 0.0.0.0:443\n",
+            "f.conf:9: https_certificate_file and https_listen do not fit together");
+    refused(GOOD "https_listen = 0.0.0.0:443\nhttps_certificate_file = a.crt\n",
+            "f.conf:9: https_key_file and https_listen do not fit together");
+    refused(GOOD HTTPS_FILES, "f.conf:9: https_certificate_file and https_listen");
+    refused(GOOD "https_listen = [::1]:8082\n" HTTPS_FILES,
+            "f.conf:9: https_listen and http_listen");
+    refused(GOOD "https_listen = 127.0.0.1:7002\n" HTTPS_FILES, "f.conf:9: https_listen and");
 }
 
 static void trusted_proxies_are_addresses(void **state)
@@ -368,7 +394,7 @@ static void samples_show_the_defaults(void **state)
         len += (size_t)snprintf(text + len, sizeof text - len, "%s", line + (is_default ? 2 : 0));
     }
     fclose(f);
-    assert_int_equal(uncommented, 25);
+    assert_int_equal(uncommented, 28);
     if (config_parse((struct slice){text, len}, "sample", "x", &shown, &fault) != 0) {
         fail_msg("%s", fault.text);
     }
@@ -387,6 +413,7 @@ int main(void)
         cmocka_unit_test(values_must_fit_together),
         cmocka_unit_test(addresses),
         cmocka_unit_test(http_is_for_this_machine_unless_told),
+        cmocka_unit_test(https_has_its_files_and_a_place_of_its_own),
         cmocka_unit_test(trusted_proxies_are_addresses),
         cmocka_unit_test(comments_and_line_ends),
         cmocka_unit_test(too_much_is_refused),
