@@ -9,7 +9,17 @@
 #include "api/handlers.h"
 #include "api/render.h"
 
-enum { PIECE = 256 << 10, MOMENT_MS = 5, STALE_TIMEOUT_MS = 1000 };
+enum {
+    PIECE = 256 << 10,
+    MOMENT_MS = 5,
+    STALE_TIMEOUT_MS = 1000,
+
+    /* An audit leaves an action, and auditors are to fill no ledger. */
+    AUDITS_OF_KEY = 20,
+    AUDIT_OF_KEY_EVERY_S = 3,
+};
+
+static const int64_t SECOND_NS = 1000000000;
 
 /* What stands in the way, as a problem; -1. */
 static int refuse(struct exchange *x, enum vault_result result, const char *what,
@@ -67,7 +77,8 @@ static int record(struct exchange *x, const char *call, enum ticket_kind kind)
     bool stale = kind == TICKET_STALE_QUERY;
     int result;
 
-    if (stale && timeout_ms > STALE_TIMEOUT_MS) {
+    /* Whatever the client wants to wait: nobody gets around the record by being in a hurry. */
+    if (stale) {
         x->timeout_ms = STALE_TIMEOUT_MS;
     }
     result = audit_record(x, call, slice_of(""), slice_of(stale ? "consistency=stale" : ""));
@@ -176,6 +187,7 @@ static void write_report(struct writer *w, const struct audit_report *r)
 
 int handle_verify(struct exchange *x)
 {
+    const struct limiter_rule by_key = {AUDITS_OF_KEY, AUDIT_OF_KEY_EVERY_S * SECOND_NS};
     const struct vault *vault = &x->api->vault;
     struct backup_seal seal = {.node_id = 0};
     struct audit_report audit = {0};
@@ -191,7 +203,8 @@ int handle_verify(struct exchange *x)
     if (vault->audit == NULL) {
         return problem_set(&x->problem, PROBLEM_NOT_FOUND, "%s", "");
     }
-    if (record(x, "verify", kind) != 0 || catch_up(x, kind) != 0) {
+    if (exchange_take(x, "/verify/", slice_of(x->who.key), by_key) != 0 ||
+        record(x, "verify", kind) != 0 || catch_up(x, kind) != 0) {
         return -1;
     }
     result = vault->audit(vault->impl, &audit, &seal, &fault);

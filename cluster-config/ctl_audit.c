@@ -69,12 +69,37 @@ static int broken(struct fault *fault, uint64_t number, const char *what)
     return CTL_REFUSED;
 }
 
-/* The ledger's record at the last action, and the one behind it, which must hold that action. */
-static int check_weave(struct ctl *ctl, struct walk *walk, struct fault *fault)
+static int check_record(struct walk *walk, const struct record *r, struct fault *fault)
+{
+    uint8_t hash[HASH_BYTES];
+
+    bytes_clear(&walk->scratch);
+    record_encode(r, &walk->scratch);
+    record_hash(r->prev_hash, walk->scratch.base, walk->scratch.len, hash);
+    if (memcmp(hash, r->hash, HASH_BYTES) != 0) {
+        return broken(fault, walk->number, "the ledger record beside it was changed");
+    }
+    if (r->seq == walk->seq && memcmp(r->hash, walk->head, HASH_BYTES) != 0) {
+        return broken(fault, walk->number, "the ledger record that it holds is another one");
+    }
+    if (r->seq == walk->seq + 1 &&
+        (r->action != walk->number || memcmp(r->action_hash, walk->hash, HASH_BYTES) != 0 ||
+         memcmp(r->prev_hash, walk->head, HASH_BYTES) != 0)) {
+        return broken(fault, walk->number, "the next ledger record does not hold it");
+    }
+    return CTL_OK;
+}
+
+/* The ledger's record at the last action, and the one behind it, which must hold that action. Or a
+ * newer one, which came since the actions were read: then there is *more to read first. NULL: there
+ * can be none. */
+static int check_weave(struct ctl *ctl, struct walk *walk, bool *more, struct fault *fault)
 {
     char path[PATH_BYTES] = "/v1/ledger?limit=2";
     struct ctl_reply reply = {0};
     const json_t *entries;
+    /* One that is behind, which a stale read may come from, need not have them yet. */
+    int missing = ctl->options.stale ? 0 : (walk->seq > 0) + (more == NULL);
     struct record r;
     size_t i;
     json_t *entry;
@@ -94,19 +119,15 @@ static int check_weave(struct ctl *ctl, struct walk *walk, struct fault *fault)
         if (rc != CTL_OK) {
             break;
         }
-        bytes_clear(&walk->scratch);
-        record_encode(&r, &walk->scratch);
-        uint8_t hash[HASH_BYTES];
-        record_hash(r.prev_hash, walk->scratch.base, walk->scratch.len, hash);
-        if (memcmp(hash, r.hash, HASH_BYTES) != 0) {
-            rc = broken(fault, walk->number, "the ledger record beside it was changed");
-        } else if (r.seq == walk->seq && memcmp(r.hash, walk->head, HASH_BYTES) != 0) {
-            rc = broken(fault, walk->number, "the ledger record that it holds is another one");
-        } else if (r.seq == walk->seq + 1 && (r.action != walk->number ||
-                                              memcmp(r.action_hash, walk->hash, HASH_BYTES) != 0 ||
-                                              memcmp(r.prev_hash, walk->head, HASH_BYTES) != 0)) {
-            rc = broken(fault, walk->number, "the next ledger record does not hold it");
+        if (more != NULL && r.seq == walk->seq + 1 && r.action > walk->number) {
+            *more = true;
+            break;
         }
+        rc = check_record(walk, &r, fault);
+        missing -= r.seq == walk->seq || r.seq == walk->seq + 1;
+    }
+    if (rc == CTL_OK && missing > 0) {
+        rc = broken(fault, walk->number, "the ledger records beside it are not shown");
     }
     walk->pages++;
     ctl_reply_release(&reply);
@@ -133,7 +154,7 @@ static int check_action(struct ctl *ctl, struct walk *walk, const struct action 
     }
     /* The last action at one place of the ledger is the one that the next record holds. */
     if (walk->number != 0 && a->seq != walk->seq) {
-        int rc = check_weave(ctl, walk, fault);
+        int rc = check_weave(ctl, walk, NULL, fault);
         if (rc != CTL_OK) {
             return rc;
         }
@@ -196,20 +217,38 @@ static int show_verified(const struct ctl *ctl, const struct walk *walk)
     return rc;
 }
 
+/* All actions there are, to the one that the ledger holds by now. */
+static int walk_all(struct ctl *ctl, struct walk *walk, struct fault *fault)
+{
+    uint64_t behind = 0; /* how far it was when the ledger told of a newer one */
+    bool more;
+    int rc;
+
+    do {
+        uint64_t next = walk->number + 1;
+
+        more = false;
+        rc = CTL_OK;
+        while (rc == CTL_OK && next != 0) {
+            rc = page_verify(ctl, walk, &next, fault);
+        }
+        if (rc == CTL_OK && walk->number != 0) {
+            /* Asked for again and not there: it is kept from us, and the ledger says so. */
+            rc = check_weave(ctl, walk, walk->number == behind ? NULL : &more, fault);
+        }
+        behind = walk->number;
+    } while (rc == CTL_OK && more);
+    return rc;
+}
+
 static int verify(struct ctl *ctl)
 {
     struct walk walk = {.number = 0};
     struct fault fault = {""};
-    uint64_t next = 1;
-    int rc = CTL_OK;
+    int rc;
 
     bytes_init(&walk.scratch);
-    while (rc == CTL_OK && next != 0) {
-        rc = page_verify(ctl, &walk, &next, &fault);
-    }
-    if (rc == CTL_OK && walk.number != 0) {
-        rc = check_weave(ctl, &walk, &fault);
-    }
+    rc = walk_all(ctl, &walk, &fault);
     if (rc == CTL_OK) {
         rc = show_verified(ctl, &walk);
     } else if (fault.text[0] != '\0') {

@@ -146,7 +146,7 @@ static int show_verified(struct ctl *ctl, const struct ledger_verifier *v)
                                           "house",    "sum",     NULL};
     uint8_t hash[HASH_BYTES];
     char hex[2 * HASH_BYTES + 1];
-    uint64_t seq = ledger_verifier_head(v, hash);
+    uint64_t seq = ledger_verifier_head(v, hash), actions;
     json_t *totals = totals_of(v);
     int rc;
 
@@ -158,6 +158,10 @@ static int show_verified(struct ctl *ctl, const struct ledger_verifier *v)
         json_object_set_new(all, "seq", json_integer((json_int_t)seq));
         json_object_set_new(all, "hash", json_string(hex));
         json_object_set_new(all, "accounts", json_integer((json_int_t)ledger_verifier_accounts(v)));
+        actions = ledger_verifier_actions(v, hash);
+        sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
+        json_object_set_new(all, "actions", json_integer((json_int_t)actions));
+        json_object_set_new(all, "actions_hash", actions == 0 ? json_null() : json_string(hex));
         json_object_set_new(all, "currencies", json_incref(totals));
         rc = ctl_show_json(all);
         json_decref(all);

@@ -178,7 +178,9 @@ static int read_verdict(const struct reader *in, enum verdict *out)
     if (read_text(in, "outcome", &text) != 0) {
         return -1;
     }
-    for (unsigned v = 0; v <= UINT8_MAX; v++) {
+    /* From above: a deposit's refusal and a change's have the code self_excluded in common, and no
+     * action is a deposit's. */
+    for (unsigned v = UINT8_MAX + 1; v-- > 0;) {
         if (verdict_known(v) && verdict_is_recorded((enum verdict)v) &&
             slice_is(text, verdict_code((enum verdict)v))) {
             *out = (enum verdict)v;
@@ -319,7 +321,9 @@ static int read_outcome(const struct reader *in, struct action *a)
     if (a->asked) {
         return 0;
     }
-    for (unsigned v = 0; v <= UINT8_MAX; v++) {
+    /* From above: a deposit's refusal and a change's have the code self_excluded in common, and no
+     * action is a deposit's. */
+    for (unsigned v = UINT8_MAX + 1; v-- > 0;) {
         if (verdict_known(v) && slice_is(text, verdict_code((enum verdict)v))) {
             a->verdict = (enum verdict)v;
             return 0;

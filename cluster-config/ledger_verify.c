@@ -27,6 +27,8 @@ struct seen_id {
 struct ledger_verifier {
     uint64_t seq, at_ms;
     uint8_t hash[HASH_BYTES];
+    uint64_t action; /* the newest that a record holds; 0: none */
+    uint8_t action_hash[HASH_BYTES];
     void *nodes; /* tsearch's root */
     size_t n_accounts;
     struct ledger_total *totals;
@@ -68,6 +70,12 @@ uint64_t ledger_verifier_head(const struct ledger_verifier *v, uint8_t hash[HASH
 {
     memcpy(hash, v->hash, HASH_BYTES);
     return v->seq;
+}
+
+uint64_t ledger_verifier_actions(const struct ledger_verifier *v, uint8_t hash[HASH_BYTES])
+{
+    memcpy(hash, v->action_hash, HASH_BYTES);
+    return v->action;
 }
 
 size_t ledger_verifier_accounts(const struct ledger_verifier *v)
@@ -197,6 +205,9 @@ static int check_place(struct ledger_verifier *v, const struct record *r, struct
     if (r->at_ms < v->at_ms) {
         return broken(r, fault, "is dated before the record before it");
     }
+    if (r->action != 0 && r->action <= v->action) {
+        return broken(r, fault, "holds an action that is not newer than those held before");
+    }
     account_format((struct account){ACCOUNT_PLAYER, r->player}, key);
     struct node *player = node_of(v, key, &made);
     if (r->previous != player->last_seq) {
@@ -316,6 +327,10 @@ int ledger_verifier_add(struct ledger_verifier *v, const struct record *r, struc
     v->seq = r->seq;
     v->at_ms = r->at_ms;
     memcpy(v->hash, r->hash, HASH_BYTES);
+    if (r->action != 0) {
+        v->action = r->action;
+        memcpy(v->action_hash, r->action_hash, HASH_BYTES);
+    }
     return 0;
 }
 

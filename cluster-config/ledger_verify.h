@@ -1,11 +1,11 @@
 /* Verifies a ledger from its records alone, one after the other, from the first.
  *
  * Guarantees, when no call has failed: the sequence has no gap; every record's hash is the hash of
- * its canonical bytes chained to the record before it; the clock never goes back; each record links
- * to the same player's record before it; no (principal, id) was decided twice, or no (principal,
- * player, id) where ids are unique per player; a refusal moved nothing; every balance that a record
- * states is the replay's; no player was ever below zero; and per currency all balances add up to
- * zero.
+ * its canonical bytes chained to the record before it; the clock never goes back, nor do the
+ * actions that records hold; each record links to the same player's record before it; no
+ * (principal, id) was decided twice, or no (principal, player, id) where ids are unique per player;
+ * a refusal moved nothing; every balance that a record states is the replay's; no player was ever
+ * below zero; and per currency all balances add up to zero.
  *
  * What is kept: a balance for each account and currency, and 24 bytes for each record. */
 #ifndef FLORIN_LEDGER_VERIFY_H
@@ -40,6 +40,8 @@ int ledger_verifier_add(struct ledger_verifier *v, const struct record *r, struc
 int ledger_verifier_finish(struct ledger_verifier *v, struct fault *fault);
 
 uint64_t ledger_verifier_head(const struct ledger_verifier *v, uint8_t hash[HASH_BYTES]);
+/* The newest action that the ledger holds: its number (0: none) and hash. */
+uint64_t ledger_verifier_actions(const struct ledger_verifier *v, uint8_t hash[HASH_BYTES]);
 size_t ledger_verifier_accounts(const struct ledger_verifier *v);
 size_t ledger_verifier_totals(const struct ledger_verifier *v, const struct ledger_total **totals);
 

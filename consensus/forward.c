@@ -117,7 +117,7 @@ static int take_name(struct cursor *names, struct forward *f)
     uint8_t bits, len;
     const uint8_t *base;
 
-    f->name = (struct slice){NULL, 0};
+    f->name = slice_of(""); /* not NULL: it is copied */
     f->urgent = false;
     if (names->at == NULL) {
         return 0;

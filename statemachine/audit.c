@@ -18,8 +18,7 @@ struct sums {
 
 struct audit {
     struct state *state;
-    struct audit_report *report;
-    uint64_t looked;       /* records and rows since the start */
+    struct audit_watch watch;
     struct changes *books; /* TABLE_BALANCE: account and currency -> i64; TABLE_PLAYER: last seq */
     struct sums *sums;     /* of the stored balances, in the order of the currencies' codes */
     size_t n_sums;
@@ -166,13 +165,12 @@ static int audit_record(struct audit *a, uint64_t seq, struct fault *fault)
     return audit_postings(a, &r, fault) != 0 ? -1 : audit_rollback(a, &r, fault);
 }
 
-/* One more record or row is done. */
-static int go_on(struct audit *a, uint64_t seq, struct fault *fault)
+int audit_go_on(struct audit_watch *w, uint64_t seq, struct fault *fault)
 {
-    const struct audit_report *r = a->report;
+    const struct audit_report *r = w->report;
 
-    if (++a->looked % LOOK_EVERY == 0 && r->go_on != NULL &&
-        !r->go_on(r->context, seq, a->state->seq)) {
+    if (++w->looked % LOOK_EVERY == 0 && r->go_on != NULL &&
+        !r->go_on(r->context, seq, w->last_seq)) {
         return fault_set(fault, "audit: it was stopped");
     }
     return 0;
@@ -183,7 +181,7 @@ static int audit_ledger(struct audit *a, struct fault *fault)
     uint64_t seq;
 
     for (seq = 1; seq <= a->state->seq; seq++) {
-        if (audit_record(a, seq, fault) != 0 || go_on(a, seq, fault) != 0) {
+        if (audit_record(a, seq, fault) != 0 || audit_go_on(&a->watch, seq, fault) != 0) {
             return -1;
         }
     }
@@ -206,7 +204,7 @@ static int each_of(struct audit *a, enum store_table table,
     *n = 0;
     scan_open(&scan, &a->state->layers, table);
     while ((rc = scan_next(&scan, &key, &value, fault)) == 1) {
-        if (each(a, key, value, fault) != 0 || go_on(a, a->state->seq, fault) != 0) {
+        if (each(a, key, value, fault) != 0 || audit_go_on(&a->watch, a->state->seq, fault) != 0) {
             rc = -1;
             break;
         }
@@ -447,7 +445,7 @@ static int audit_transaction(struct audit *a, struct slice key, struct slice val
 
 static int audit_tables(struct audit *a, struct fault *fault)
 {
-    struct audit_report *r = a->report;
+    struct audit_report *r = a->watch.report;
     uint64_t n;
     size_t n_books;
 
@@ -510,7 +508,7 @@ static int64_t narrow(wide_sum sum, bool *fits)
 
 static int report_totals(const struct audit *a, struct fault *fault)
 {
-    struct audit_report *r = a->report;
+    struct audit_report *r = a->watch.report;
     size_t i;
 
     r->totals = calloc(a->n_sums + 1, sizeof *r->totals);
@@ -546,7 +544,7 @@ void audit_report_release(struct audit_report *report)
 
 int machine_audit_report(struct machine *m, struct audit_report *report, struct fault *fault)
 {
-    struct audit a = {.state = &m->state, .report = report};
+    struct audit a = {.state = &m->state, .watch = {report, m->state.seq, 0}};
     int rc;
 
     a.books = changes_new();
@@ -557,7 +555,7 @@ int machine_audit_report(struct machine *m, struct audit_report *report, struct 
         rc = audit_ledger(&a, fault);
     }
     if (rc == 0) {
-        rc = audit_actions(&m->state, a.n_woven, fault);
+        rc = audit_actions(&m->state, a.n_woven, &a.watch, fault);
     }
     if (rc == 0) {
         rc = audit_tables(&a, fault);

@@ -77,7 +77,8 @@ static int audit_action(const struct state *s, uint64_t number, struct action_he
     return audit_weave(s, &a, last, fault);
 }
 
-int audit_actions(const struct state *s, uint64_t woven, struct fault *fault)
+int audit_actions(const struct state *s, uint64_t woven, struct audit_watch *watch,
+                  struct fault *fault)
 {
     struct action_head head = {.number = 0};
     struct scan scan;
@@ -86,7 +87,8 @@ int audit_actions(const struct state *s, uint64_t woven, struct fault *fault)
     int rc;
 
     for (number = 1; number <= s->actions.number; number++) {
-        if (audit_action(s, number, &head, &found, fault) != 0) {
+        if (audit_action(s, number, &head, &found, fault) != 0 ||
+            audit_go_on(watch, s->seq, fault) != 0) {
             return -1;
         }
     }
@@ -109,6 +111,10 @@ int audit_actions(const struct state *s, uint64_t woven, struct fault *fault)
             break;
         }
         number++;
+        if (audit_go_on(watch, s->seq, fault) != 0) {
+            rc = -1;
+            break;
+        }
     }
     scan_close(&scan);
     return rc == 0 && number != s->actions.number

@@ -99,8 +99,19 @@ int rules_acted_before(const struct state *s, const struct command *c, struct de
                        struct fault *fault);
 void rules_write_action(struct state *s, const struct command *c, const struct decision *d);
 
+/* Who watches an audit. */
+struct audit_watch {
+    struct audit_report *report;
+    uint64_t last_seq;
+    uint64_t looked; /* records and rows since the start */
+};
+
+/* One more record or row is done: 0, or -1 because the watcher wants no more. */
+int audit_go_on(struct audit_watch *w, uint64_t seq, struct fault *fault);
+
 /* audit_actions.c: part of machine_audit; `woven` of the ledger's records hold an action. */
-int audit_actions(const struct state *s, uint64_t woven, struct fault *fault);
+int audit_actions(const struct state *s, uint64_t woven, struct audit_watch *watch,
+                  struct fault *fault);
 
 /* What rules_atomic and rules_player_update are made of. */
 

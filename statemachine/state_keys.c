@@ -9,7 +9,7 @@ void command_keys_make(const struct state *s, struct id_space ids, const struct 
 {
     keys->ids_per_player = ids.player.len > 0;
     keys->transaction.len = keys->player.len = keys->purse.len = 0;
-    if (c->id.len > 0) {
+    if (c->id.len > 0 && c->principal.len > 0) { /* an action's id is none of this kind */
         transaction_key(s, ids, c->id, &keys->transaction);
     }
     if (c->player.len > 0) {

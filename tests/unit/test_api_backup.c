@@ -176,6 +176,7 @@ static void without_a_leader_only_what_is_here(void **state)
 {
     struct served *s = *state;
     struct rig *r = s->rig;
+    uint64_t began_ms;
 
     r->key = "operator";
     rig_get(r, "/v1/backup"); /* the key is known from here on */
@@ -184,8 +185,12 @@ static void without_a_leader_only_what_is_here(void **state)
     r->headers = "Florin-Timeout-Ms: 100";
     rig_get(r, "/v1/backup");
     assert_problem(r, 503, "unavailable");
+    /* Nor does anybody's hurry keep it out of the ledger, should there be one after all. */
+    r->headers = "Florin-Timeout-Ms: 1";
+    began_ms = backend_now_ms(NULL);
     rig_get(r, "/v1/backup?consistency=stale");
     assert_status(r, 200);
+    assert_true(backend_now_ms(NULL) - began_ms >= 1000);
     assert_int_equal(r->body.len - 1, BACKUP_BYTES);
     backend_set_mode(&r->backend, SERVE);
 }
@@ -218,6 +223,25 @@ static void an_audit_tells_what_it_found(void **state)
     assert_problem(r, 400, "unknown_field");
 }
 
+/* Who may only read must not be able to fill the ledger with the records of it. */
+static void audits_come_one_by_one(void **state)
+{
+    struct served *s = *state;
+    struct rig *r = s->rig;
+    unsigned n = 0;
+
+    r->key = "auditor";
+    do {
+        rig_post(r, "/v1/verify", "{}");
+    } while (r->status == 200 && ++n < 100);
+    assert_problem(r, 429, "rate_limited");
+    assert_non_null(strstr((const char *)r->head.base, "\r\nRetry-After: "));
+    assert_in_range(n, 10, 99);
+    r->key = "operator"; /* is not held up by it */
+    rig_post(r, "/v1/verify", "{}");
+    assert_status(r, 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup(what_stands_in_the_way_is_said, reset),
         cmocka_unit_test_setup(without_a_leader_only_what_is_here, reset),
         cmocka_unit_test_setup(an_audit_tells_what_it_found, reset),
+        cmocka_unit_test_setup(audits_come_one_by_one, reset),
     };
 
     return cmocka_run_group_tests(tests, open_served, close_served);

@@ -257,6 +257,24 @@ static void an_audit_can_be_stopped(void **state)
     audit_report_release(&report);
 }
 
+/* Also while it looks at the actions: a platform that changes its players leaves many. */
+static void an_audit_of_actions_can_be_stopped(void **state)
+{
+    struct world *w = *state;
+    uint64_t seen = 0;
+    struct audit_report report = {.go_on = not_further, .context = &seen};
+    struct command c = {.type = COMMAND_ACTION, .id = slice_of("verify"), .n_by = 1};
+
+    c.by[0] = (struct actor){slice_of("olga"), slice_of("k1"), slice_of("::1"),
+                             slice_of("r-1"),  ROLE_OPERATOR,  2};
+    for (c.origin = 1; c.origin <= 2500; c.origin++) { /* and as many origins */
+        apply(&w->ledger, c);
+    }
+    assert_int_equal(machine_audit_report(w->ledger.machine, &report, &w->fault), -1);
+    assert_non_null(strstr(w->fault.text, "stopped"));
+    audit_report_release(&report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +287,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_view_shows_one_checkpoint_for_good, open_world,
                                         close_world),
         cmocka_unit_test_setup_teardown(an_audit_can_be_stopped, open_world, close_world),
+        cmocka_unit_test_setup_teardown(an_audit_of_actions_can_be_stopped, open_world,
+                                        close_world),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@ enum { PAGE_MAX = 8192 };
  * ledger, the record there and the next. */
 struct pages {
     char actions[PAGE_MAX], first[PAGE_MAX], second[PAGE_MAX];
+    char early[PAGE_MAX], late[PAGE_MAX]; /* the actions but the last, and that one */
 };
 
 static void apply(struct fixture *f, struct command c)
@@ -21,12 +22,19 @@ static void apply(struct fixture *f, struct command c)
     }
 }
 
+static void by_olga(struct command *c, uint64_t origin)
+{
+    c->origin = origin;
+    c->by[0] = (struct actor){slice_of("olga"), slice_of("k1"), slice_of("::1"),
+                              slice_of("r-1"),  ROLE_OPERATOR,  2};
+    c->n_by = 1;
+}
+
 static struct command asked(const char *what, uint64_t origin)
 {
-    struct command c = {.type = COMMAND_ACTION, .id = slice_of(what), .origin = origin, .n_by = 1};
+    struct command c = {.type = COMMAND_ACTION, .id = slice_of(what)};
 
-    c.by[0] = (struct actor){slice_of("olga"), slice_of("k1"), slice_of("::1"),
-                             slice_of("r-1"),  ROLE_OPERATOR,  2};
+    by_olga(&c, origin);
     c.note = slice_of("a \"note\"");
     return c;
 }
@@ -72,7 +80,21 @@ static void ask(struct fixture *f, struct query q, const char *list, char page[s
     bytes_release(&text);
 }
 
-/* Two actions, a win, one more action, a win. */
+/* Refused by a code that a refused deposit has, too. */
+static void end_exclusion(struct fixture *f, uint64_t origin)
+{
+    struct command c = {.type = COMMAND_PLAYER_UPDATE, .sets = SET_STATUS};
+
+    c.player = slice_of("alice");
+    c.status = PLAYER_SELF_EXCLUDED;
+    apply(f, c);
+    c.status = PLAYER_ACTIVE;
+    by_olga(&c, origin);
+    assert_int_equal(fixture_apply(f, &c), 0);
+    assert_int_equal(f->outcome.verdict, VERDICT_FORBIDDEN_CHANGE);
+}
+
+/* Two actions, a win, a refused one and one more, a win. */
 static int make_pages(void **state)
 {
     static const char *const players[] = {"alice"};
@@ -86,10 +108,13 @@ static int make_pages(void **state)
     apply(&f, asked("one", 1));
     apply(&f, asked("two", 2));
     apply(&f, money(COMMAND_WIN, "demo", "w2", "alice", "EUR", 1));
-    apply(&f, asked("three", 3));
+    end_exclusion(&f, 3);
+    apply(&f, asked("three", 4));
     apply(&f, money(COMMAND_WIN, "demo", "w3", "alice", "EUR", 1));
     uint64_t seq = machine_sequence(f.machine);
     ask(&f, (struct query){.type = QUERY_ACTIONS, .limit = 10}, "actions", p->actions);
+    ask(&f, (struct query){.type = QUERY_ACTIONS, .limit = 3}, "actions", p->early);
+    ask(&f, (struct query){.type = QUERY_ACTIONS, .seq = 4, .limit = 1}, "actions", p->late);
     ask(&f, (struct query){.type = QUERY_LEDGER, .seq = seq - 2, .limit = 2}, "entries", p->first);
     ask(&f, (struct query){.type = QUERY_LEDGER, .seq = seq - 1, .limit = 2}, "entries", p->second);
     fixture_close(&f);
@@ -102,20 +127,30 @@ static int free_pages(void **state)
     return 0;
 }
 
-static int verify(const struct pages *p)
+/* Answered one after the other; the last one again and again. */
+static int verify_answers(const char *const *pages, unsigned n)
 {
     struct rig r = {0};
-    const struct reply_line answers[] = {{200, p->actions}, {200, p->first}, {200, p->second}};
+    unsigned i;
     int rc;
 
-    memcpy(r.a.script, answers, sizeof answers);
-    r.a.n_script = 3;
+    for (i = 0; i < n; i++) {
+        r.a.script[i] = (struct reply_line){200, pages[i]};
+    }
+    r.a.n_script = n;
     SCRIPT(&r.b, {500, ""});
     rig_open(&r);
     r.ctl.options.verify = true;
     rc = ctl_audit(&r.ctl, NULL, 0);
     rig_close(&r);
     return rc;
+}
+
+static int verify(const struct pages *p)
+{
+    const char *const answers[] = {p->actions, p->first, p->second};
+
+    return verify_answers(answers, 3);
 }
 
 /* Puts `new` in place of the nth `old` of a page; both are of the same length. */
@@ -151,6 +186,7 @@ static void what_was_changed_is_found(void **state)
         {1, 1, "\"action\":2", "\"action\":1"},
         {1, 1, "\"action\":", "\"actiom\":"}, /* as if it were not there */
         {2, 1, "\"w2\"", "\"w9\""},
+        {2, 1, "\"entries\"", "\"nothing\""},
     };
     size_t i;
 
@@ -163,6 +199,23 @@ static void what_was_changed_is_found(void **state)
             fail_msg("'%s' for '%s' was not found", changes[i].new, changes[i].old);
         }
     }
+}
+
+/* The last action was made after the others were read, and a win after it before the ledger was. */
+static void what_comes_meanwhile_is_read(void **state)
+{
+    const struct pages *p = *state;
+    const char *const answers[] = {p->early, p->first, p->second, p->late, p->second};
+
+    assert_int_equal(verify_answers(answers, 5), CTL_OK);
+}
+
+static void what_the_ledger_holds_is_missed(void **state)
+{
+    const struct pages *p = *state;
+    const char *const answers[] = {p->early, p->first, p->second, "{\"actions\":[]}", p->second};
+
+    assert_int_equal(verify_answers(answers, 5), CTL_REFUSED);
 }
 
 static void one_way_at_a_time(void **state)
@@ -188,6 +241,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_whole_is_taken, make_pages, free_pages),
         cmocka_unit_test_setup_teardown(what_was_changed_is_found, make_pages, free_pages),
+        cmocka_unit_test_setup_teardown(what_comes_meanwhile_is_read, make_pages, free_pages),
+        cmocka_unit_test_setup_teardown(what_the_ledger_holds_is_missed, make_pages, free_pages),
         cmocka_unit_test(one_way_at_a_time),
     };
 

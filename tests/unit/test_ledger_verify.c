@@ -244,6 +244,8 @@ static void a_real_ledger_verifies(void **state)
     assert_int_equal(ledger_verifier_head(v, hash), 18);
     machine_head(l->machine.machine, check);
     assert_memory_equal(hash, check + MACHINE_CHECK_BYTES - HASH_BYTES, HASH_BYTES);
+    assert_int_equal(ledger_verifier_actions(v, hash), 1);
+    assert_memory_equal(hash, find(l, "b1")->action_hash, HASH_BYTES);
     assert_int_equal(ledger_verifier_totals(v, &t), 1);
     assert_string_equal(t->currency, "EUR");
     assert_int_equal(t->players_minor, 109 * 100000); /* alice 100-10+25-5+1-2, bob 0 */
@@ -355,6 +357,17 @@ static void a_broken_chain(void **state)
     l->records[6].prev_hash[3] ^= 1;
     assert_int_equal(verify(l, &fault), -1);
     assert_non_null(strstr(fault.text, "seq 7 (id b3): prev_hash"));
+}
+
+/* An action that was held before, held once more: then some in between could be left out. */
+static void forged_action(void **state)
+{
+    struct ledger *l = *state;
+    struct record *r = find(l, "w1");
+
+    r->action = find(l, "b1")->action;
+    memcpy(r->action_hash, find(l, "b1")->action_hash, HASH_BYTES);
+    found(l, "w1", "holds an action that is not newer");
 }
 
 static void forged_amount(void **state)
@@ -545,6 +558,7 @@ int main(void)
         LEDGER_TEST(every_member_is_vouched_for),
         LEDGER_TEST(gaps_and_order),
         LEDGER_TEST(a_broken_chain),
+        LEDGER_TEST(forged_action),
         LEDGER_TEST(forged_amount),
         LEDGER_TEST(forged_balance),
         LEDGER_TEST(forged_posting),

@@ -274,21 +274,51 @@ static void test_unknown_command(void **state)
     assert_int_equal(machine_end_entry(f->machine, f->index + 1, &f->fault), -1);
 }
 
-static void test_newer_format(void **state)
+/* Opens the state again as one of this format, whose meta entries are those of a program of then:
+ * only what it knew is believed. */
+static int reopen_as(struct fixture *f, uint8_t format)
 {
-    struct fixture *f = *state;
-    const char format[4] = {STATE_FORMAT + 1, 0, 0, 0};
-    const struct store_write writes[] = {{TABLE_META, slice_of("format"), {format, 4}}};
+    const char number[4] = {(char)format, 0, 0, 0};
+    const struct store_write writes[] = {{TABLE_META, slice_of("actions"), slice_of("not there")},
+                                         {TABLE_META, slice_of("format"), {number, 4}}};
     struct store store;
 
     assert_int_equal(fixture_checkpoint(f), 0);
     machine_close(f->machine);
     f->machine = NULL;
     assert_int_equal(store_lmdb_open(&store, f->folder, FIXTURE_MAP_BYTES, &f->fault), 0);
-    assert_int_equal(store.commit(store.impl, writes, 1, &f->fault), 0);
+    assert_int_equal(store.commit(store.impl, writes, 2, &f->fault), 0);
     store.close(store.impl);
-    assert_int_equal(fixture_reopen(f), -1);
+    return fixture_reopen(f);
+}
+
+static void test_newer_format(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(reopen_as(f, STATE_FORMAT + 1), -1);
     assert_non_null(strstr(f->fault.text, "format 5"));
+}
+
+/* A state of before there were actions is taken on, and gets its first one. */
+static void test_format_without_actions(void **state)
+{
+    struct fixture *f = *state;
+    struct command c = {.type = COMMAND_ACTION, .id = slice_of("verify"), .origin = 7, .n_by = 1};
+
+    c.by[0] = (struct actor){slice_of("olga"), slice_of("k1"), slice_of("::1"),
+                             slice_of("r-1"),  ROLE_OPERATOR,  2};
+    assert_int_equal(reopen_as(f, STATE_FORMAT_ACTIONS - 1), 0);
+    assert_int_equal(f->machine->state.actions.number, 0);
+    apply(f, money(COMMAND_WIN, "demo", "w1", "alice", "EUR", 1));
+    assert_int_equal(f->outcome.record.action, 0);
+    apply(f, c);
+    apply(f, money(COMMAND_WIN, "demo", "w2", "alice", "EUR", 1));
+    assert_int_equal(f->outcome.record.action, 1);
+    assert_int_equal(fixture_checkpoint(f), 0);
+    assert_int_equal(fixture_reopen(f), 0);
+    assert_int_equal(f->machine->state.actions.number, 1);
+    assert_int_equal(machine_audit(f->machine, &f->fault), 0);
 }
 
 static void test_head_and_check(void **state)
@@ -347,10 +377,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_determinism),     TEST(test_replay_skips), TEST(test_checkpoint_while_applying),
-        TEST(test_checkpoint_when), TEST(test_clock),        TEST(test_index_gap),
-        TEST(test_unknown_command), TEST(test_newer_format), TEST(test_head_and_check),
-        TEST(test_failing_store),
+        TEST(test_determinism),     TEST(test_replay_skips),  TEST(test_checkpoint_while_applying),
+        TEST(test_checkpoint_when), TEST(test_clock),         TEST(test_index_gap),
+        TEST(test_unknown_command), TEST(test_newer_format),  TEST(test_format_without_actions),
+        TEST(test_head_and_check),  TEST(test_failing_store),
     };
 #undef TEST
 

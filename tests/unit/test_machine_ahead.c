@@ -75,6 +75,11 @@ static void fill(struct entry *e)
     c.original = slice_of("2");
     add(e, c);
     add(e, money(COMMAND_BET, "demo", "5", "erin", "EUR", 8));
+    c = (struct command){.type = COMMAND_ACTION, .id = slice_of("verify"), .origin = 9, .n_by = 1};
+    c.by[0] = (struct actor){slice_of("olga"), slice_of("k1"), slice_of("::1"),
+                             slice_of("r-1"),  ROLE_OPERATOR,  2};
+    add(e, c);
+    add(e, c); /* a repeat */
 }
 
 static void test_told_or_not(void **state)
@@ -82,7 +87,7 @@ static void test_told_or_not(void **state)
     static const enum verdict verdicts[] = {
         VERDICT_APPLIED, VERDICT_APPLIED, VERDICT_APPLIED, VERDICT_APPLIED,
         VERDICT_APPLIED, VERDICT_APPLIED, VERDICT_APPLIED, VERDICT_INSUFFICIENT_FUNDS,
-        VERDICT_APPLIED, VERDICT_APPLIED,
+        VERDICT_APPLIED, VERDICT_APPLIED, VERDICT_APPLIED, VERDICT_APPLIED,
     };
     struct fixture *f = *state, other;
     struct entry e = {.n = 0};

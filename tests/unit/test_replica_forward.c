@@ -26,7 +26,7 @@ static struct host *leader(void)
     return h;
 }
 
-/* A command comes in from node 2 under this name. */
+/* A command comes in from node 2 under this name; NULL: from a node of before the names. */
 static void forwarded(struct host *h, uint64_t request, const char *name, bool urgent)
 {
     struct forward f = {.request = request,
@@ -43,7 +43,9 @@ static void forwarded(struct host *h, uint64_t request, const char *name, bool u
     frame_append(&in, "a", 1);
     f.bytes = (struct slice){(const char *)in.base, in.len};
     forward_append(&frame, &names, &f);
-    bytes_append(&frame, names.base, names.len);
+    if (name != NULL) {
+        bytes_append(&frame, names.base, names.len);
+    }
     assert_int_equal(
         replica_take_forward(h->replica, 2, (struct slice){(const char *)frame.base, frame.len}),
         0);
@@ -93,6 +95,18 @@ static void test_refused_work_has_a_line(void **state)
     host_free(h);
 }
 
+static void test_work_without_names(void **state)
+{
+    struct host *h = leader();
+
+    (void)state;
+    forwarded(h, 1, NULL, false);
+    host_pump(h);
+    host_write_all(h);
+    assert_int_equal(h->count, 1);
+    host_free(h);
+}
+
 static void test_urgent_work_finds_room(void **state)
 {
     struct host *h = leader();
@@ -124,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slow_work_has_a_line),
         cmocka_unit_test(test_refused_work_has_a_line),
+        cmocka_unit_test(test_work_without_names),
         cmocka_unit_test(test_urgent_work_finds_room),
     };
 
