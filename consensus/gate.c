@@ -324,7 +324,8 @@ static void note_time(struct ticket *t)
     struct gate *g = t->p->gate;
     uint64_t now_ms = g->options.now_ms(g->options.context);
 
-    admission_answered(&g->admission, now_ms, now_ms - t->p->handed_in_ms);
+    admission_answered(&g->admission, now_ms, now_ms - t->p->handed_in_ms,
+                       atomic_load(&g->tickets));
 }
 
 void ticket_done(struct ticket *t, enum ticket_result result)
