@@ -32,7 +32,7 @@ enum {
     ADMISSION_FLOOR = 64,
     ADMISSION_SAMPLES_MIN = 16, /* fewer answers in a window are no overload */
     ADMISSION_PATIENCE = 2,
-    ADMISSION_TARGETS_MAX = 8,
+    ADMISSION_TARGETS_MAX = 4,
     ADMISSION_SILENCE_MS = 10000, /* what was before says nothing of what is now */
 };
 

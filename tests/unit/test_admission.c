@@ -224,6 +224,17 @@ static void test_a_slow_commit_is_no_overload(void **state)
     }
 }
 
+/* Longer than that nobody should wait: then it is for the operator to say so, by the target. */
+static void test_patience_has_an_end(void **state)
+{
+    struct cluster *c = open_cluster(25 * ADMISSION_TARGETS_MAX + 1, 40);
+
+    (void)state;
+    run_cluster(c, 20000, 20);
+    assert_int_equal(limit(&c->queue), ADMISSION_FLOOR);
+    free(c);
+}
+
 /* ... but a queue is, there too. */
 static void test_a_queue_is_overload_wherever_it_is(void **state)
 {
@@ -349,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_it_settles_where_the_target_is_met),
         cmocka_unit_test(test_it_never_falls_below_the_floor_and_comes_back),
         cmocka_unit_test(test_a_slow_commit_is_no_overload),
+        cmocka_unit_test(test_patience_has_an_end),
         cmocka_unit_test(test_a_queue_is_overload_wherever_it_is),
         cmocka_unit_test(test_a_full_queue_is_worked_off_without_idling),
         cmocka_unit_test(test_a_burst_is_forgotten),
