@@ -73,16 +73,17 @@ int ask_submit(struct gate *gate, struct ticket *t, unsigned timeout_ms, struct 
     return problem_of(t, gate_submit(gate, t, timeout_ms), problem);
 }
 
-int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q, const char *name,
-              unsigned timeout_ms, struct ticket **held, struct answer *answer,
+int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q,
+              const struct asker *asker, struct ticket **held, struct answer *answer,
               struct problem *problem)
 {
     struct ticket *t = ticket_new(kind);
     struct fault fault;
 
     query_encode(q, &t->in);
-    ticket_name(t, name);
-    if (ask_submit(gate, t, timeout_ms, problem) != 0) {
+    ticket_name(t, asker->name);
+    t->exempt = asker->exempt;
+    if (ask_submit(gate, t, asker->timeout_ms, problem) != 0) {
         goto failed;
     }
     if (answer_decode(t->out.base, t->out.len, answer, &fault) != 0) {

@@ -12,11 +12,18 @@
  * end in `outcome_unknown`: a question that was not answered in time has changed nothing. */
 int ask_submit(struct gate *gate, struct ticket *t, unsigned timeout_ms, struct problem *problem);
 
-/* Asks one question; `name` is the request's, for the nodes' logs. kind is TICKET_QUERY or
- * TICKET_STALE_QUERY. On 0 *answer borrows from *held, which the caller releases; the answer's
- * verdict may still be an unknown_... On -1 nothing is held. */
-int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q, const char *name,
-              unsigned timeout_ms, struct ticket **held, struct answer *answer,
+/* For whom a question is asked. */
+struct asker {
+    const char *name; /* the request's, for the nodes' logs; may be empty */
+    unsigned timeout_ms;
+    bool exempt; /* as of a ticket */
+};
+
+/* Asks one question; kind is TICKET_QUERY or TICKET_STALE_QUERY. On 0 *answer borrows from *held,
+ * which the caller releases; the answer's verdict may still be an unknown_... On -1 nothing is
+ * held. */
+int ask_query(struct gate *gate, enum ticket_kind kind, const struct query *q,
+              const struct asker *asker, struct ticket **held, struct answer *answer,
               struct problem *problem);
 
 /* Random numbers that are not zero, for struct command's origin and for requests' ids: a keyed hash

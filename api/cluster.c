@@ -165,12 +165,16 @@ int handle_health(struct exchange *x)
 int handle_ready(struct exchange *x)
 {
     const struct query q = {.type = QUERY_HEAD};
+    /* A node with much to do is ready: taken out by a proxy, it would leave its load to the others,
+     * who have as much. */
+    const struct asker asker = {.name = x->request_id,
+                                .timeout_ms = x->timeout_ms < READY_TIMEOUT_MS ? x->timeout_ms
+                                                                               : READY_TIMEOUT_MS,
+                                .exempt = true};
     struct ticket *held;
     struct answer a;
 
-    if (ask_query(x->api->gate, TICKET_QUERY, &q, x->request_id,
-                  x->timeout_ms < READY_TIMEOUT_MS ? x->timeout_ms : READY_TIMEOUT_MS, &held, &a,
-                  &x->problem) != 0) {
+    if (ask_query(x->api->gate, TICKET_QUERY, &q, &asker, &held, &a, &x->problem) != 0) {
         return -1;
     }
     ticket_release(held);

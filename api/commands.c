@@ -160,6 +160,7 @@ int commands_run(struct exchange *x, struct command *c, struct ticket **held,
     }
     t->n_commands = 1;
     t->urgent = c->type == COMMAND_ACTION;
+    t->exempt = x->who.role == ROLE_OPERATOR;
     ticket_name(t, x->request_id);
     if (commands_append(c, &t->in, &x->problem) != 0 ||
         ask_submit(x->api->gate, t, x->timeout_ms, &x->problem) != 0) {

@@ -321,12 +321,12 @@ int connection_serve(struct mg_connection *conn, struct worker *w, const struct 
     } else {
         routes_answer(&x);
     }
+    if (x.who.role != ROLE_NONE) {
+        seats_trust(w->seats, w->seat); /* before it is decided whether the connection ends */
+    }
     send_answer(conn, &x, w, framing.keep_alive);
     if (!received && x.status == 413 && !framing.expects_continue) {
         drain(conn, w, limits);
-    }
-    if (x.who.role != ROLE_NONE) {
-        seats_trust(w->seats, w->seat);
     }
     ended = now_us();
     take_turn(w, TURN_REQUEST, ended);

@@ -175,11 +175,12 @@ static int look_up(struct credentials *c, enum ticket_kind kind, struct slice id
                    unsigned timeout_ms, struct known_key *key, struct problem *problem)
 {
     const struct query q = {.type = QUERY_KEY, .name = id};
+    const struct asker asker = {.name = "", .timeout_ms = timeout_ms};
     struct ticket *held;
     struct answer a;
     int found;
 
-    if (ask_query(c->gate, kind, &q, "", timeout_ms, &held, &a, problem) != 0) {
+    if (ask_query(c->gate, kind, &q, &asker, &held, &a, problem) != 0) {
         return -1;
     }
     found = a.verdict == VERDICT_APPLIED && !a.disabled && a.principal.len <= ID_MAX;

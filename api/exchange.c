@@ -12,7 +12,7 @@
 #include "api/body.h"
 #include "api/time.h"
 
-enum { LARGE_BODY = 32 * 1024 };
+enum { LARGE_BODY = 32 * 1024, NS_PER_MS = 1000000 };
 
 void exchange_init(struct exchange *x, const struct api *api, struct bytes *out)
 {
@@ -31,14 +31,25 @@ void exchange_release(struct exchange *x)
     exchange_drop_body(x);
 }
 
+/* What is waited here is no longer left for the ledger: the client waits for the whole call. */
+static int take_turn(struct exchange *x)
+{
+    int64_t began_ns = limiter_now_ns();
+    unsigned waited_ms;
+
+    if (turns_take(x->api->bodies, x->timeout_ms) != 0) {
+        return problem_set(&x->problem, PROBLEM_OVERLOADED, "Too many large bodies are waiting.");
+    }
+    x->has_turn = true;
+    waited_ms = (unsigned)((limiter_now_ns() - began_ns) / NS_PER_MS);
+    x->timeout_ms = waited_ms < x->timeout_ms ? x->timeout_ms - waited_ms : 1;
+    return 0;
+}
+
 int exchange_parse(struct exchange *x, enum form form)
 {
-    if (x->body.len > LARGE_BODY) {
-        if (turns_take(x->api->bodies, x->timeout_ms) != 0) {
-            return problem_set(&x->problem, PROBLEM_OVERLOADED,
-                               "Too many large bodies are waiting.");
-        }
-        x->has_turn = true;
+    if (x->body.len > LARGE_BODY && take_turn(x) != 0) {
+        return -1;
     }
     x->json = body_parse(x->body, form, &x->problem);
     return x->json == NULL ? -1 : 0;

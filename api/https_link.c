@@ -201,6 +201,7 @@ static ssize_t to_client(struct link *l, const char *data, size_t len)
     if (SSL_write_ex(l->ssl, data, len, &n) == 1) {
         return (ssize_t)n;
     }
+    l->needs_read = SSL_get_error(l->ssl, 0) == SSL_ERROR_WANT_READ;
     return later(l) ? 0 : -1;
 }
 
@@ -413,7 +414,7 @@ static void watch(struct link *l)
 {
     bool reads = l->stage == LINK_SHAKING || l->stage == LINK_LINGERING ||
                  (l->stage == LINK_OPEN && !l->up_ended && l->up.base == NULL);
-    bool writes = l->down.base != NULL || l->wants_write;
+    bool writes = (l->down.base != NULL && !l->needs_read) || l->wants_write;
 
     end_watch(&l->client, (reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0));
     end_watch(&l->server,
@@ -425,6 +426,7 @@ static void link_turn(struct link *l, bool client, bool server)
     bool there = l->stage != LINK_PARTING;
 
     l->wants_write = l->wants_write && !client;
+    l->needs_read = l->needs_read && !client;
     if (l->stage == LINK_SHAKING) {
         there = shake(l);
     }

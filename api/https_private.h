@@ -47,6 +47,7 @@ struct link {
     struct link_rest up, down; /* to the server, to the client */
     bool up_ended;             /* no more goes to the server */
     bool wants_write;          /* TLS itself: the handshake, or its end */
+    bool needs_read;           /* TLS can't write before it has read more */
     bool ended;                /* and is freed when its handles are closed */
     unsigned handles;
 };

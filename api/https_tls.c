@@ -52,7 +52,10 @@ static bool configure(SSL_CTX *context)
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     /* Idle connections keep no buffers; what is left of a write may have moved in memory. */
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* By default a read goes on until it has bytes for us: a client that sends new keys without end
+     * would never let it come back. */
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     /* A client comes back by its ticket: nothing is kept here. */
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);

@@ -146,13 +146,13 @@ static int check_login_rate(struct exchange *x, struct slice player)
 static int check_password(struct exchange *x, const struct login_request *r)
 {
     const struct query q = {.type = QUERY_PASSWORD, .player = r->player};
+    const struct asker asker = {.name = x->request_id, .timeout_ms = x->timeout_ms};
     struct ticket *held;
     struct answer a;
     struct slice hash = {NULL, 0};
     int right;
 
-    if (ask_query(x->api->gate, TICKET_QUERY, &q, x->request_id, x->timeout_ms, &held, &a,
-                  &x->problem) != 0) {
+    if (ask_query(x->api->gate, TICKET_QUERY, &q, &asker, &held, &a, &x->problem) != 0) {
         return -1;
     }
     if (a.verdict == VERDICT_APPLIED) {

@@ -15,6 +15,9 @@
 #define AUDITOR  (1U << ROLE_AUDITOR)
 #define ANYBODY  0U
 
+/* Of those who need no key: a login's has a few hundred bytes. */
+enum { ANYBODYS_BODY_MAX = 16 * 1024 };
+
 #define READERS (PLATFORM | OPERATOR | AUDITOR)
 
 const struct route routes[] = {
@@ -207,6 +210,10 @@ static int read_body(struct exchange *x, const struct route *r)
     }
     if (!x->body_declared) {
         return problem_set(&x->problem, PROBLEM_LENGTH_REQUIRED, "%s", "");
+    }
+    if (r->roles == ANYBODY && x->body.len > ANYBODYS_BODY_MAX) {
+        return problem_set(&x->problem, PROBLEM_TOO_LARGE, "A body has at most %d bytes here.",
+                           ANYBODYS_BODY_MAX);
     }
     if (body_form(x->headers.content_type, &form) != 0) {
         return problem_set(&x->problem, PROBLEM_MEDIA_TYPE, "%s", "");

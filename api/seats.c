@@ -32,7 +32,9 @@ struct seat {
 struct seats {
     struct metrics *metrics;
     struct reporter *reporter;
-    atomic_bool crowded; /* at the last look: all seats taken, and nobody to cut */
+    /* At the last look: all seats taken by clients with keys, and nobody to cut; nobody to cut for
+     * so long that nobody idles. */
+    atomic_bool crowded, rushed;
 
     pthread_mutex_t lock; /* guards all that follows, but the seats' atomics */
     pthread_cond_t full;  /* the last seat was taken, or it is time to stop */
@@ -40,6 +42,7 @@ struct seats {
     bool has_thread;
     pthread_t thread;
     uint64_t said_us, unsaid_cut;
+    uint64_t full_us; /* all seats are taken, and nobody was cut, since then */
     unsigned n, taken;
     struct seat seats[];
 };
@@ -225,6 +228,19 @@ static void say(struct seats *s)
     }
 }
 
+static void look(struct seats *s)
+{
+    bool cut = cut_longest(s) > 0;
+    uint64_t now = now_us();
+
+    if (cut) {
+        s->full_us = now;
+    }
+    atomic_store(&s->crowded, !cut && !has_strangers(s));
+    /* Who idles would have been cut by now. */
+    atomic_store(&s->rushed, now - s->full_us >= 2 * SEATS_GRACE_MS * 1000);
+}
+
 static void *watch(void *context)
 {
     struct seats *s = context;
@@ -234,10 +250,12 @@ static void *watch(void *context)
     while (!s->stopping) {
         if (s->taken < s->n) {
             atomic_store(&s->crowded, false);
+            atomic_store(&s->rushed, false);
             pthread_cond_wait(&s->full, &s->lock);
+            s->full_us = now_us();
             continue;
         }
-        atomic_store(&s->crowded, cut_longest(s) == 0 && !has_strangers(s));
+        look(s);
         say(s);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += SEATS_LOOK_MS * 1000000L;
@@ -357,6 +375,9 @@ void seats_turn(struct seats *s, unsigned seat, enum seat_turn turn, uint64_t at
 
 bool seats_gives_way(const struct seats *s, unsigned seat)
 {
+    if (!atomic_load(&s->seats[seat].trusted)) {
+        return atomic_load(&s->rushed);
+    }
     return seat % SEATS_DOOR == 0 && atomic_load(&s->crowded);
 }
 

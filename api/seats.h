@@ -8,8 +8,9 @@
  * whose request is complete and not answered yet, and none whose client has shown a good key on it
  * as long as there are others to cut. So nobody without a key can push out those who have one; and
  * a new client soon finds a seat. While a seat is free, nobody is cut.
- * While all seats are taken by clients with keys, and none of them idles, one seat in SEATS_DOOR is
- * given on after each answer: those who wait to be accepted are served in turn, instead of never.
+ * While all seats are taken, and nobody idles, those are given on after each answer whose clients
+ * have shown no key, and where all have, one in SEATS_DOOR: those who wait to be accepted are
+ * served in turn, instead of never.
  *
  * How: each worker notes whose turn it is and since when; a thread of our own looks only while all
  * seats are taken. CivetWeb does not tell a connection's descriptor, so it is looked up among the

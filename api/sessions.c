@@ -171,6 +171,8 @@ int handle_authenticate(struct exchange *x)
     struct outcome o;
     struct ticket *held, *balances;
     struct query q = {.type = QUERY_BALANCES};
+    /* 503 would say that nothing was done, but the session is in use from now on. */
+    const struct asker asker = {x->request_id, x->timeout_ms, .exempt = true};
     struct answer a;
     int result;
 
@@ -186,8 +188,7 @@ int handle_authenticate(struct exchange *x)
         return -1;
     }
     q.player = o.session.player;
-    result = ask_query(x->api->gate, TICKET_QUERY, &q, x->request_id, x->timeout_ms, &balances, &a,
-                       &x->problem);
+    result = ask_query(x->api->gate, TICKET_QUERY, &q, &asker, &balances, &a, &x->problem);
     if (result == 0) {
         write_player(x, &o.session, &a, o.at_ms);
         ticket_release(balances);

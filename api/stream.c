@@ -26,6 +26,7 @@ static void wait_a_moment(void)
 static int read_page(struct exchange *x, uint64_t from)
 {
     const struct query q = {.type = QUERY_LEDGER, .seq = from, .limit = PAGE};
+    const struct asker asker = {.name = x->request_id, .timeout_ms = x->api->deadline_ms};
     struct ticket *held;
     struct answer a;
     struct record r;
@@ -36,8 +37,7 @@ static int read_page(struct exchange *x, uint64_t from)
     int more;
 
     bytes_clear(x->out);
-    if (ask_query(x->api->gate, TICKET_STALE_QUERY, &q, x->request_id, x->api->deadline_ms, &held,
-                  &a, &x->problem) != 0) {
+    if (ask_query(x->api->gate, TICKET_STALE_QUERY, &q, &asker, &held, &a, &x->problem) != 0) {
         return -1;
     }
     while ((more = answer_next_record(&a, &r, &fault)) == 1) {

@@ -23,6 +23,7 @@ struct gate {
     /* Waiting or under way. Raised with the lock held, so that the bounds hold; lowered without, by
      * the loop, which so does not meet the workers at the lock for every answer. */
     atomic_uint_fast64_t tickets;
+    atomic_uint_fast64_t exempt; /* of them */
     atomic_uint_fast64_t bytes;
     atomic_uint_fast64_t refused;
     struct admission admission;
@@ -133,10 +134,19 @@ void gate_free(struct gate *g)
     free(g);
 }
 
-/* Few, and what an overload is mended with, or the record of it. */
+/* What an overload is mended with, or the record of it; and what costs next to nothing. */
 static bool is_exempt(const struct ticket *t)
 {
-    return t->urgent || (t->kind != TICKET_COMMANDS && t->kind != TICKET_QUERY);
+    return t->exempt || t->urgent || (t->kind != TICKET_COMMANDS && t->kind != TICKET_QUERY);
+}
+
+/* Without the exempt ones: however many come, they take nobody's place. */
+static uint64_t under_way(const struct gate *g)
+{
+    uint64_t exempt = atomic_load(&g->exempt);
+    uint64_t tickets = atomic_load(&g->tickets);
+
+    return tickets > exempt ? tickets - exempt : 0;
 }
 
 static bool has_room(const struct gate *g, const struct ticket *t)
@@ -145,12 +155,12 @@ static bool has_room(const struct gate *g, const struct ticket *t)
 
     return tickets < g->options.max_tickets &&
            atomic_load(&g->bytes) + t->in.len <= g->options.max_bytes &&
-           (is_exempt(t) || admission_admits(&g->admission, tickets));
+           (is_exempt(t) || admission_admits(&g->admission, under_way(g)));
 }
 
 bool gate_refuses(struct gate *g)
 {
-    if (admission_admits(&g->admission, atomic_load(&g->tickets))) {
+    if (admission_admits(&g->admission, under_way(g))) {
         return false;
     }
     atomic_fetch_add(&g->refused, 1);
@@ -178,7 +188,12 @@ enum ticket_result gate_hand_in(struct gate *g, struct ticket *t, unsigned timeo
         wake = g->first == NULL;
         *g->last = t;
         g->last = &t->next;
-        admission_note(&g->admission, atomic_fetch_add(&g->tickets, 1) + 1);
+        atomic_fetch_add(&g->tickets, 1);
+        if (is_exempt(t)) {
+            atomic_fetch_add(&g->exempt, 1);
+        } else {
+            admission_note(&g->admission, under_way(g));
+        }
         atomic_fetch_add(&g->bytes, t->in.len);
     }
     pthread_mutex_unlock(&g->lock);
@@ -249,6 +264,9 @@ static void leave_gate(struct ticket *t)
 {
     struct gate *g = t->p->gate;
 
+    if (is_exempt(t)) {
+        atomic_fetch_sub(&g->exempt, 1);
+    }
     atomic_fetch_sub(&g->tickets, 1);
     atomic_fetch_sub(&g->bytes, t->in.len);
     ticket_release(t);
@@ -324,7 +342,7 @@ static void note_time(struct ticket *t)
     struct gate *g = t->p->gate;
     uint64_t now_ms = g->options.now_ms(g->options.context);
 
-    admission_answered(&g->admission, now_ms, now_ms - t->p->handed_in_ms);
+    admission_answered(&g->admission, now_ms, now_ms - t->p->handed_in_ms, under_way(g));
 }
 
 void ticket_done(struct ticket *t, enum ticket_result result)

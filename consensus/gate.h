@@ -1,7 +1,8 @@
 /* The loop's side of the gate: makes it, drains it, answers tickets, publishes the view.
  *
  * Bounds: at most `max_tickets` and `max_bytes` wait or are under way; of commands and questions
- * fewer, when they take longer than target_ms (admission.h). More is `overloaded`. */
+ * fewer, when they take longer than target_ms (admission.h), but for those that are exempt. More is
+ * `overloaded`. */
 #ifndef FLORIN_GATE_H
 #define FLORIN_GATE_H
 

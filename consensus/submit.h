@@ -48,6 +48,7 @@ struct ticket {
     uint64_t target;
     char name[TICKET_NAME_MAX + 1]; /* the request's, in the nodes' logs; may be empty */
     bool urgent;                    /* commands: not refused for want of room on disks */
+    bool exempt;                    /* not refused because much else is under way */
 
     /* Filled by the loop before it says done. */
     enum ticket_result result;

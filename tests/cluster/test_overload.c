@@ -12,7 +12,7 @@
 
 #include "tests/cluster/load.h"
 
-enum { NODES = 3, CROWD = 150, PROGRESS = 2000, LIMIT_S = 60 };
+enum { NODES = 3, CROWD = 250, PROGRESS = 2000, LIMIT_S = 60 };
 
 static uint64_t metric(struct cluster *c, const char *name)
 {

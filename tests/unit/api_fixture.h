@@ -38,7 +38,7 @@ struct backend {
     uint64_t transfer_target;
     struct member_change change;    /* the last one that was asked for */
     struct member_answer unchanged; /* why no change is made; reason 0: they are */
-    unsigned queries, stale_queries, n_held;
+    unsigned queries, stale_queries, n_held, n_exempt;
     struct ticket *held;
 };
 
@@ -146,6 +146,7 @@ static inline void backend_take(struct backend *b, struct ticket *t)
 {
     bool hold = b->mode != SERVE && t->kind != TICKET_STALE_QUERY && t->kind != TICKET_STATUS;
 
+    b->n_exempt += t->exempt;
     if (b->mode != LEAVE_QUEUED && !ticket_enter(t)) {
         ticket_done(t, RESULT_UNAVAILABLE);
         return;

@@ -1,4 +1,6 @@
 /* What a server does with more than it can take, over real HTTP. */
+#include <unistd.h>
+
 #include "tests/unit/api_fixture.h"
 
 enum { BATCHES = 8, ITEMS = 500 };
@@ -7,18 +9,42 @@ enum { BATCHES = 8, ITEMS = 500 };
 struct client {
     struct rig rig; /* of which the server is borrowed */
     pthread_t thread;
+    const char *path;
     const struct bytes *body;
     atomic_int *ended;
 };
 
-static void *send_batch(void *context)
+static void *send_body(void *context)
 {
     struct client *c = context;
 
     c->rig.headers = "Florin-Timeout-Ms: 30000";
-    rig_send(&c->rig, "POST", "/v1/batches", c->body->base, c->body->len);
+    rig_send(&c->rig, "POST", c->path, c->body->base, c->body->len);
     atomic_fetch_add(c->ended, 1);
     return NULL;
+}
+
+static void client_start(struct client *c, struct rig *r, const char *path,
+                         const struct bytes *body, atomic_int *ended)
+{
+    *c = (struct client){.rig = {.server = r->server, .curl = curl_easy_init(), .key = "provider"},
+                         .path = path,
+                         .body = body,
+                         .ended = ended};
+    bytes_init(&c->rig.head);
+    bytes_init(&c->rig.body);
+    pthread_create(&c->thread, NULL, send_body, c);
+}
+
+/* None of them came through. */
+static void client_end(struct client *c)
+{
+    pthread_join(c->thread, NULL);
+    assert_int_equal(c->rig.status, 503);
+    json_decref(c->rig.json);
+    bytes_release(&c->rig.head);
+    bytes_release(&c->rig.body);
+    curl_easy_cleanup(c->rig.curl);
 }
 
 static void make_batch(struct bytes *body)
@@ -84,27 +110,57 @@ static void large_batches_wait_for_the_ledger_together(void **state)
     before = (unsigned)r->backend.n_held;
     backend_set_mode(&r->backend, LEAVE_QUEUED);
     for (i = 0; i < BATCHES; i++) {
-        clients[i] = (struct client){
-            .rig = {.server = r->server, .curl = curl_easy_init(), .key = "provider"},
-            .body = &body,
-            .ended = &ended};
-        bytes_init(&clients[i].rig.head);
-        bytes_init(&clients[i].rig.body);
-        pthread_create(&clients[i].thread, NULL, send_batch, &clients[i]);
+        client_start(&clients[i], r, "/v1/batches", &body, &ended);
     }
     wait_held(&r->backend, before + BATCHES);
     assert_int_equal(atomic_load(&ended), 0); /* all at once */
     answer_held(&r->backend);
     for (i = 0; i < BATCHES; i++) {
-        pthread_join(clients[i].thread, NULL);
-        assert_int_equal(clients[i].rig.status, 503);
-        json_decref(clients[i].rig.json);
-        bytes_release(&clients[i].rig.head);
-        bytes_release(&clients[i].rig.body);
-        curl_easy_cleanup(clients[i].rig.curl);
+        client_end(&clients[i]);
     }
     backend_set_mode(&r->backend, SERVE);
     bytes_release(&body);
+}
+
+/* Who waits for a turn waits for the ledger so much less: the client's time is one. */
+static void waiting_for_a_turn_counts(void **state)
+{
+    enum { HOLDERS = 4, WAIT_MS = 2000, TIMEOUT_MS = 30000, SLACK_MS = 1500 };
+    static const char bet[] = "{\"id\":\"padded\",\"player\":\"alice\",\"currency\":\"EUR\","
+                              "\"amount\":\"0.01\"}";
+    struct rig *r = rig_of(state);
+    struct client clients[HOLDERS + 1];
+    atomic_int ended = 0;
+    struct bytes padded, batch;
+    uint64_t began_ms;
+    unsigned before;
+    int i;
+
+    make_batch(&batch);
+    bytes_init(&padded);
+    bytes_append(&padded, bet, sizeof bet - 1);
+    while (padded.len <= 32 * 1024) {
+        bytes_append(&padded, " ", 1);
+    }
+    before = (unsigned)r->backend.n_held;
+    backend_set_mode(&r->backend, LEAVE_QUEUED);
+    for (i = 0; i < HOLDERS; i++) { /* a single bet keeps its turn until it is answered */
+        client_start(&clients[i], r, "/v1/bets", &padded, &ended);
+    }
+    wait_held(&r->backend, before + HOLDERS);
+    began_ms = backend_now_ms(NULL);
+    client_start(&clients[HOLDERS], r, "/v1/batches", &batch, &ended);
+    usleep(WAIT_MS * 1000);
+    answer_held(&r->backend);
+    wait_held(&r->backend, before + HOLDERS + 1);
+    assert_true(ticket_deadline_ms(r->backend.held) <= began_ms + TIMEOUT_MS + SLACK_MS);
+    answer_held(&r->backend);
+    for (i = 0; i <= HOLDERS; i++) {
+        client_end(&clients[i]);
+    }
+    backend_set_mode(&r->backend, SERVE);
+    bytes_release(&padded);
+    bytes_release(&batch);
 }
 
 /* Malformed items have their answers in their places, between those of the ledger. */
@@ -131,10 +187,77 @@ static void malformed_items_keep_their_places(void **state)
     assert_string_equal(json_text(rig_item(r, "results", 4), "id"), "place-4");
 }
 
+static unsigned exempt_calls(struct rig *r)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&r->backend.lock);
+    n = r->backend.n_exempt;
+    r->backend.n_exempt = 0;
+    pthread_mutex_unlock(&r->backend.lock);
+    return n;
+}
+
+/* When more comes in than can be carried, a proxy must not take the node out, operators must get
+ * through, and what has begun must not end in a 503, which says that nothing was done. */
+static void what_mends_an_overload_is_not_refused(void **state)
+{
+    struct rig *r = rig_of(state);
+    char *token, body[200];
+
+    exempt_calls(r);
+    rig_get(r, "/readyz");
+    assert_status(r, 200);
+    assert_int_equal(exempt_calls(r), 1);
+
+    r->key = "operator";
+    rig_post(r, "/v1/currencies", "{\"code\":\"OVR\",\"scale\":2}");
+    assert_status(r, 201);
+    rig_get(r, "/v1/players/alice");
+    assert_status(r, 200);
+    assert_int_equal(exempt_calls(r), 2);
+
+    r->key = "platform";
+    rig_post(r, "/v1/sessions", "{\"player\":\"alice\",\"provider\":\"demo\",\"game\":\"dice\"}");
+    assert_status(r, 201);
+    assert_int_equal(exempt_calls(r), 0);
+    token = strdup(json_text(r->json, "token"));
+    snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
+    free(token);
+    r->key = "provider";
+    rig_post(r, "/v1/authenticate", body);
+    assert_status(r, 200);
+    assert_int_equal(exempt_calls(r), 1); /* not the session's, but the balances' */
+}
+
+/* Whoever has no key may not have much taken apart: only few large bodies are at a time, and
+ * batches wait for their turn. */
+static void without_a_key_no_body_is_large(void **state)
+{
+    static const char login[] = "{\"player\":\"alice\",\"password\":\"not this one\"}";
+    struct rig *r = rig_of(state);
+    char *body = malloc(32 * 1024 + 1);
+
+    assert_non_null(body);
+    r->key = NULL;
+    memset(body, ' ', 32 * 1024 + 1);
+    memcpy(body, login, sizeof login - 1);
+    rig_send(r, "POST", "/v1/login", body, 8 * 1024);
+    assert_status(r, 401);
+    rig_send(r, "POST", "/v1/login", body, 32 * 1024 + 1);
+    assert_problem(r, 413, "too_large");
+    rig_send(r, "POST", "/v1/sessions", body, 32 * 1024 + 1);
+    assert_problem(r, 413, "too_large");
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_mends_an_overload_is_not_refused),
+        cmocka_unit_test(without_a_key_no_body_is_large),
         cmocka_unit_test(malformed_items_keep_their_places),
+        cmocka_unit_test(waiting_for_a_turn_counts),
         cmocka_unit_test(large_batches_wait_for_the_ledger_together),
     };
 

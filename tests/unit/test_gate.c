@@ -148,7 +148,7 @@ static void test_slow_answers_lower_the_limit(void **state)
 {
     enum { N = 1000, TARGET_MS = 50 };
     static struct ticket *waiting[N], *refused;
-    struct ticket *status = ticket_new(TICKET_STATUS);
+    struct ticket *status = ticket_new(TICKET_STATUS), *exempt = ticket_new(TICKET_QUERY);
     struct gate_load load;
     struct loop l;
     int round, i;
@@ -172,6 +172,8 @@ static void test_slow_answers_lower_the_limit(void **state)
     gate_load(l.gate, &load);
     assert_int_equal(load.limit, N / 2);
     assert_false(gate_refuses(l.gate));
+    exempt->exempt = true;
+    assert_int_equal(gate_hand_in(l.gate, exempt, 5000), RESULT_OK); /* in nobody's place */
     for (i = 0; i < N / 2; i++) {
         waiting[i] = ticket_new(TICKET_COMMANDS);
         assert_int_equal(gate_hand_in(l.gate, waiting[i], 5000), RESULT_OK);
@@ -182,6 +184,14 @@ static void test_slow_answers_lower_the_limit(void **state)
     assert_int_equal(gate_hand_in(l.gate, status, 5000), RESULT_OK);
     gate_load(l.gate, &load);
     assert_int_equal(load.refused, 2);
+    gate_drain(l.gate);
+    ticket_done(exempt, RESULT_OK);
+    assert_true(gate_refuses(l.gate)); /* ... and so it leaves no place */
+    ticket_release(exempt);
+    for (i = 0; i < N / 2; i++) {
+        ticket_done(waiting[i], RESULT_OK);
+    }
+    ticket_done(status, RESULT_OK);
     close_gate(&l);
     for (i = 0; i < N / 2; i++) {
         ticket_release(waiting[i]);

@@ -230,6 +230,7 @@ static void the_idle_stay_while_there_is_room(void **state)
 struct regular {
     pthread_t thread;
     struct room *room;
+    const char *call, *answer;
     atomic_bool *stop;
 };
 
@@ -240,8 +241,8 @@ static void *ask_on(void *context)
     int fd = dial(g->room);
 
     while (!atomic_load(g->stop)) {
-        say(fd, BALANCE);
-        if (!hears(fd, "\"balances\":[]}")) {
+        say(fd, g->call);
+        if (!hears(fd, g->answer)) {
             close(fd);
             fd = dial(g->room);
         }
@@ -250,16 +251,15 @@ static void *ask_on(void *context)
     return NULL;
 }
 
-/* Busy clients with keys on every thread are not cut, but the next one has its turn. */
-static void those_who_wait_have_their_turn(void **state)
+/* On every thread sits one who asks this all the time: the next one has its turn all the same. */
+static void served_among(struct room *r, const char *call, const char *answer)
 {
-    struct room *r = *state;
     struct regular regulars[THREADS + 2];
     atomic_bool stop = false;
     int i, fd;
 
     for (i = 0; i < THREADS + 2; i++) {
-        regulars[i] = (struct regular){.room = r, .stop = &stop};
+        regulars[i] = (struct regular){.room = r, .call = call, .answer = answer, .stop = &stop};
         assert_int_equal(pthread_create(&regulars[i].thread, NULL, ask_on, &regulars[i]), 0);
     }
     for (i = 0; i < 3; i++) {
@@ -272,6 +272,18 @@ static void those_who_wait_have_their_turn(void **state)
     for (i = 0; i < THREADS + 2; i++) {
         pthread_join(regulars[i].thread, NULL);
     }
+}
+
+/* Busy clients with keys are not cut. */
+static void those_who_wait_have_their_turn(void **state)
+{
+    served_among(*state, BALANCE, "\"balances\":[]}");
+}
+
+/* Who has no key and never idles can't be cut for that, but has no right to stay. */
+static void the_busy_without_a_key_leave_the_door_open(void **state)
+{
+    served_among(*state, HEALTH, "\"alive\"}");
 }
 
 /* A call that waits for the ledger is ours to end, not the client's. */
@@ -308,6 +320,7 @@ int main(void)
         cmocka_unit_test(the_crowd_does_not_push_out_who_has_a_key),
         cmocka_unit_test(the_idle_stay_while_there_is_room),
         cmocka_unit_test(those_who_wait_have_their_turn),
+        cmocka_unit_test(the_busy_without_a_key_leave_the_door_open),
         cmocka_unit_test(a_call_under_way_is_not_cut),
     };
 
