@@ -160,7 +160,8 @@ static bool has_room(const struct gate *g, const struct ticket *t)
 
 bool gate_refuses(struct gate *g)
 {
-    if (admission_admits(&g->admission, under_way(g))) {
+    if (atomic_load(&g->tickets) < g->options.max_tickets &&
+        admission_admits(&g->admission, under_way(g))) {
         return false;
     }
     atomic_fetch_add(&g->refused, 1);
