@@ -285,8 +285,9 @@ tests: $(UNIT_TESTS) $(CLUSTER_TESTS) $(SECURITY_TESTS) $(MODEL) $(if $(wildcard
 tidy: ## style and structure: format, include directions, banned calls, lengths
 	@cluster-config/tidy.sh
 
+# Four at once: most of their time they wait.
 unit: $(UNIT_TESTS) ## the unit tests
-	@tests/run.sh "unit$(if $(SANITIZE), ($(SANITIZE)))" $(sort $(UNIT_TESTS))
+	@TEST_JOBS=4 tests/run.sh "unit$(if $(SANITIZE), ($(SANITIZE)))" $(sort $(UNIT_TESTS))
 
 scenarios: $(SCENARIOS) ## the ledger's rules as tables: tests/scenarios/*.txt
 	@$(SCENARIOS) $(sort $(wildcard tests/scenarios/*.txt)) | sed '$$s/^/scenarios: /'
@@ -333,7 +334,7 @@ tsan: ## unit tests under TSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread unit
 
 cluster-test: $(BINARIES) $(CLUSTER_TESTS) $(POWER) ## real nodes, killed and restarted
-	@TEST_LIMIT=420 TEST_SHOW=1 tests/run.sh cluster \
+	@TEST_LIMIT=420 TEST_JOBS=2 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
 
 docs-test: $(BINARIES) ## the commands of docs/install.md, run as they stand

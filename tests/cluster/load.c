@@ -145,6 +145,9 @@ void load_start(struct load *l, unsigned generation)
 {
     int i;
 
+    if (l->n_clients > LOAD_CLIENTS_MAX) {
+        cluster_die(l->cluster, "a load has at most %d clients", LOAD_CLIENTS_MAX);
+    }
     atomic_store(&l->stop, false);
     for (i = 0; i < l->n_clients; i++) {
         struct load_client *c = &l->clients[i];

@@ -11,7 +11,7 @@
 
 #include "tests/cluster/cluster.h"
 
-enum { LOAD_CLIENTS_MAX = 160 };
+enum { LOAD_CLIENTS_MAX = 256 };
 
 struct load_answer {
     char id[32];
