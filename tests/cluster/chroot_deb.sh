@@ -14,10 +14,22 @@ suite=${1:?usage: tests/cluster/chroot_deb.sh bookworm|trixie}
 root=$(mktemp -d "${TMPDIR:-/tmp}/florin-deb-$suite.XXXXXX")
 chmod 755 "$root"
 
+# Ports that nobody listens on: tens and a node's number, for peers and, ten above, for HTTP. Below
+# those that the system gives to clients.
+peer_tens=
+until [ -n "$peer_tens" ]; do
+    tens=$((1000 + RANDOM % 2000))
+    peer_tens=$tens
+    for n in 1 2 3 11 12 13; do
+        ! (exec 3<>"/dev/tcp/127.0.0.1/$((tens * 10 + n))") 2>/dev/null || peer_tens=
+    done
+done
+
 say() { echo "deb-test: $*"; }
 inside() { # COMMAND: in the chroot, with nothing of our environment
     chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-        DEBIAN_FRONTEND=noninteractive bash -c "cd /root && $1"
+        DEBIAN_FRONTEND=noninteractive PEER="127.0.0.1:$peer_tens" HTTP="127.0.0.1:$((peer_tens + 1))" \
+        bash -c "cd /root && $1"
 }
 stop_nodes() {
     local f
@@ -88,9 +100,9 @@ inside '
     mkdir -p /run/florin
     for n in 1 2 3; do
         sed -e "s/^node_id = .*/node_id = $n/" \
-            -e "s/^member = \([123]\) .*/member = \1 127.0.0.1:4710\1/" \
-            -e "s/^peer_listen = .*/peer_listen = 127.0.0.1:4710$n/" \
-            -e "s/^http_listen = .*/http_listen = 127.0.0.1:4720$n/" \
+            -e "s/^member = \([123]\) .*/member = \1 $PEER\1/" \
+            -e "s/^peer_listen = .*/peer_listen = $PEER$n/" \
+            -e "s/^http_listen = .*/http_listen = $HTTP$n/" \
             -e "s|^data_dir = .*|data_dir = /var/lib/florin/node$n|" \
             /etc/florin/florin.conf.example >/etc/florin/node$n.conf
     done
@@ -105,7 +117,7 @@ inside '
     done
     for n in 1 2 3; do
         i=0
-        until curl -fsS -o /dev/null http://127.0.0.1:4720$n/readyz 2>/dev/null; do
+        until curl -fsS -o /dev/null http://$HTTP$n/readyz 2>/dev/null; do
             i=$((i + 1)); [ $i -lt 600 ] || { tail -n 3 /run/florin/*.log; exit 1; }
             sleep 0.1
         done
@@ -114,7 +126,7 @@ inside '
 say "$suite: a bet"
 inside '
     set -e
-    export FLORIN_ENDPOINTS=http://127.0.0.1:47201,http://127.0.0.1:47202,http://127.0.0.1:47203
+    export FLORIN_ENDPOINTS=http://${HTTP}1,http://${HTTP}2,http://${HTTP}3
     export FLORIN_OPERATOR_KEY=$(cat /etc/florin/operator.key)
     i=0
     until florinctl currency add EUR --if-missing >/dev/null 2>&1; do
