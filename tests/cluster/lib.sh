@@ -66,3 +66,13 @@ cluster_end() {
     exit "$rc"
 }
 trap cluster_end EXIT
+
+wait_for() { # WHAT COMMAND...: a condition, with a bound that only a failure meets
+    local what=$1 tries=600
+    shift
+    until "$@"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "not in time: $what"
+        sleep 0.1
+    done
+}

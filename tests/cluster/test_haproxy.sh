@@ -22,16 +22,6 @@ proxies_end() {
 }
 trap proxies_end EXIT
 
-wait_for() { # WHAT COMMAND...: a condition, with a bound that only a failure meets
-    local what=$1 tries=600
-    shift
-    until "$@"; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || fail "not in time: $what"
-        sleep 0.1
-    done
-}
-
 # --- certificates, and each node behind its own proxy ------------------------------------------
 
 down_or_die

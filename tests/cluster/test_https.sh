@@ -19,15 +19,6 @@ call() { # N PATH [CURL'S OPTIONS]: with the provider's key
     curl -sS --max-time 60 --cacert "$pki/ca.crt" -H "Authorization: Bearer $FLORIN_PROVIDER_KEY" \
         -H 'Content-Type: application/json' "${@:3}" "$(node "$1")$2"
 }
-wait_for() { # WHAT COMMAND...: a condition, with a bound that only a failure meets
-    local what=$1 tries=600
-    shift
-    until "$@"; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || fail "not in time: $what"
-        sleep 0.05
-    done
-}
 said() { # N TEXT
     grep -q "$2" "$FLORIN_RUN/node$1.log"
 }

@@ -29,15 +29,6 @@ bet() { # ID: true when it is applied
 said() { # N TEXT: in what the node logged since the mark
     tail -n "+${mark:-1}" "$FLORIN_RUN/node$1.log" | grep -q "$2"
 }
-wait_for() { # WHAT COMMAND...: a condition, with a bound that only a failure meets
-    local what=$1 tries=600
-    shift
-    until "$@"; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || fail "not in time: $what"
-        sleep 0.05
-    done
-}
 peer_port() { sed -n 's/^peer_listen = .*:\([0-9]*\)$/\1/p' "$FLORIN_RUN/node$1.conf"; }
 
 wait_for "a bet over TLS" bet tls-1
