@@ -125,6 +125,17 @@ static size_t character(const unsigned char *at, size_t left)
     return len;
 }
 
+/* True when none of the eight bytes is zero or above 0x7f: such a one has its highest bit set, or
+ * gets it by the subtraction. */
+static bool eight_are_plain(const unsigned char *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t eight;
+
+    memcpy(&eight, at, sizeof eight);
+    return ((eight | (eight - ones)) & ones << 7) == 0;
+}
+
 static int check_text(struct builder *b, struct slice text)
 {
     const unsigned char *at = (const unsigned char *)text.base;
@@ -132,6 +143,9 @@ static int check_text(struct builder *b, struct slice text)
 
     if (text.len > UINT32_MAX) {
         return builder_fail(b, "a text is too long");
+    }
+    while (text.len - i >= 8 && eight_are_plain(at + i)) {
+        i += 8;
     }
     while (i < text.len) {
         size_t len = at[i] < 0x80 ? 1 : character(at + i, text.len - i);
@@ -323,7 +337,7 @@ int builder_close(struct builder *b)
     assert(b->depth > 0);
     closed = b->open[--b->depth].container;
     if (closed->kind == VALUE_MAP && has_twice(closed)) {
-        return builder_fail(b, "a key comes twice");
+        return builder_fail(b, "duplicate key: one comes twice in the same map");
     }
     return 0;
 }

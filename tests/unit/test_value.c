@@ -373,7 +373,7 @@ static void a_problem_says_where(void **state)
         {"{\n \"a\": 1\n}\n x", "line 4, column 3: parse error: trailing garbage"},
         {"{} \"x", "line 1, column 4: something is left over"},
         {"{\"a\":1", "it ends too early"},
-        {"{\"a\":1,\"a\":2}", "a key comes twice"},
+        {"{\"a\":1,\"a\":2}", "duplicate key"},
         {"{\"a\":9223372036854775808}", "a number is too large"},
     };
     struct problem problem;
@@ -388,6 +388,33 @@ static void a_problem_says_where(void **state)
             fail_msg("%s: %s", cases[i].body, problem.detail);
         }
         free(copy);
+    }
+}
+
+/* Texts are looked at in pieces: a bad byte is found at every place in them. */
+static void bad_bytes_are_found_wherever_they_are(void **state)
+{
+    static const char bad[] = {'\0', '\x80', '\xff', '\xc3'};
+    enum { LEN = 29 };
+    char body[4 + LEN];
+    struct problem problem;
+    struct tree tree;
+    size_t i, at;
+    char *copy;
+
+    (void)state;
+    memcpy(body, "\x81\xa0\xbd", 3);
+    memset(body + 3, '\x7f', LEN);
+    assert_int_equal(parse((struct slice){body, 3 + LEN}, FORM_MSGPACK, &tree, &copy, &problem), 0);
+    assert_int_equal(tree.root->first->n, LEN);
+    tree_release(&tree);
+    free(copy);
+    for (at = 3; at < 3 + LEN; at++) {
+        for (i = 0; i < COUNT(bad); i++) {
+            memset(body + 3, i % 2 == 0 ? '\x01' : 'a', LEN);
+            body[at] = bad[i];
+            assert_refused((struct slice){body, 3 + LEN}, FORM_MSGPACK);
+        }
     }
 }
 
@@ -435,7 +462,7 @@ static void keys_of_large_maps_are_compared(void **state)
         assert_int_equal(
             body_parse((struct slice){(char *)body.base, body.len}, FORM_JSON, &tree, &problem),
             -1);
-        assert_non_null(strstr(problem.detail, "a key comes twice"));
+        assert_non_null(strstr(problem.detail, "duplicate key"));
     }
     bytes_release(&body);
 }
@@ -570,6 +597,7 @@ int main(void)
         cmocka_unit_test(cut_and_changed_bodies_are_answered),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(a_problem_says_where),
+        cmocka_unit_test(bad_bytes_are_found_wherever_they_are),
         cmocka_unit_test(keys_of_large_maps_are_compared),
         cmocka_unit_test(texts_lie_in_the_body_where_they_can),
         cmocka_unit_test(what_is_no_map_has_no_members),
