@@ -2,22 +2,21 @@
 
 #include <assert.h>
 #include <civetweb.h>
-#include <dirent.h>
-#include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "api/descriptors.h"
+
 enum {
     CUT_MAX = 64,           /* at one look */
     CUT_PART = 4,           /* ... and of the seats */
     SAY_EVERY_US = 1000000, /* one log line */
-    PORT_TEXT_MAX = 8,
 };
 
 struct seat {
@@ -47,12 +46,18 @@ struct seats {
     struct seat seats[];
 };
 
-/* Who is to be cut at this look. */
+/* Who is to be cut. */
 struct choice {
     struct seat *seat;
     enum seat_turn turn;
-    const char *address; /* the client's, as CivetWeb writes it */
-    int port, own_port;
+    struct socket_end client; /* as CivetWeb writes it */
+    int own_port;
+    bool cut;
+};
+
+struct choices {
+    struct choice *list;
+    size_t n;
 };
 
 static uint64_t now_us(void)
@@ -109,13 +114,29 @@ static size_t insert(struct seat **chosen, size_t n, size_t max, struct seat *se
     return n;
 }
 
-static size_t choose(struct seats *s, struct choice chosen[CUT_MAX])
+static void add_choice(struct choices *c, struct seat *seat)
+{
+    /* NULL for a connection that has only just begun. */
+    const struct mg_request_info *ri = mg_get_request_info(seat->conn);
+    struct choice *new = &c->list[c->n];
+
+    if (ri != NULL) {
+        *new = (struct choice){.seat = seat,
+                               .turn = atomic_load(&seat->turn),
+                               .client = {.port = ri->remote_port},
+                               .own_port = ri->server_port};
+        snprintf(new->client.address, sizeof new->client.address, "%s", ri->remote_addr);
+        c->n++;
+    }
+}
+
+static void choose_longest(struct seats *s, struct choices *chosen)
 {
     struct seat *waiting[CUT_MAX];
     uint64_t now = now_us();
     size_t max = (s->n + CUT_PART - 1) / CUT_PART;
     bool strangers = has_strangers(s);
-    size_t n = 0, n_waiting = 0, i;
+    size_t n_waiting = 0, i;
 
     max = max < CUT_MAX ? max : CUT_MAX;
     for (i = 0; i < s->n; i++) {
@@ -127,35 +148,8 @@ static size_t choose(struct seats *s, struct choice chosen[CUT_MAX])
         }
     }
     for (i = 0; i < n_waiting; i++) {
-        /* NULL for a connection that has only just begun. */
-        const struct mg_request_info *ri = mg_get_request_info(waiting[i]->conn);
-
-        if (ri != NULL) {
-            chosen[n++] = (struct choice){.seat = waiting[i],
-                                          .turn = atomic_load(&waiting[i]->turn),
-                                          .address = ri->remote_addr,
-                                          .port = ri->remote_port,
-                                          .own_port = ri->server_port};
-        }
+        add_choice(chosen, waiting[i]);
     }
-    return n;
-}
-
-/* One end of a descriptor's connection: its port and its address, or -1 when it has none. */
-static int end_of(int fd, int (*name)(int, struct sockaddr *, socklen_t *),
-                  char address[static NI_MAXHOST])
-{
-    struct sockaddr_storage at;
-    socklen_t len = sizeof at;
-    char port[PORT_TEXT_MAX];
-
-    if (name(fd, (struct sockaddr *)&at, &len) != 0 ||
-        (at.ss_family != AF_INET && at.ss_family != AF_INET6) ||
-        getnameinfo((struct sockaddr *)&at, len, address, NI_MAXHOST, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        return -1;
-    }
-    return atoi(port);
 }
 
 /* What its client has sent, and nobody has read: it is we who are late, and not the client. */
@@ -168,52 +162,56 @@ static bool has_unread(int fd)
 
 /* A request that has come in meanwhile may still be read and answered; one who does not take its
  * answer is done with. */
-static void cut_if_chosen(struct seats *s, int fd, struct choice *chosen, size_t n)
+static void cut_if_chosen(void *context, int fd)
 {
-    char address[NI_MAXHOST];
-    int own_port = end_of(fd, getsockname, address);
-    int port = end_of(fd, getpeername, address);
+    const struct choices *chosen = context;
+    struct socket_end own, client;
     size_t i;
 
-    for (i = 0; i < n; i++) {
-        if (chosen[i].own_port == own_port && chosen[i].port == port &&
-            strcmp(chosen[i].address, address) == 0) {
-            if (chosen[i].turn == TURN_REQUEST && has_unread(fd)) {
-                return;
+    if (!descriptor_own_end(fd, &own) || !descriptor_peer_end(fd, &client)) {
+        return;
+    }
+    for (i = 0; i < chosen->n; i++) {
+        struct choice *c = &chosen->list[i];
+
+        if (c->own_port == own.port && c->client.port == client.port &&
+            strcmp(c->client.address, client.address) == 0) {
+            if (c->turn != TURN_REQUEST || !has_unread(fd)) {
+                shutdown(fd, c->turn == TURN_ANSWER ? SHUT_RDWR : SHUT_RD);
+                c->cut = true;
             }
-            shutdown(fd, chosen[i].turn == TURN_ANSWER ? SHUT_RDWR : SHUT_RD);
-            chosen[i].seat->was_cut = true;
-            s->unsaid_cut++;
-            metrics_count_cut(s->metrics);
             return;
         }
+    }
+}
+
+static void cut(struct seats *s, struct choices *chosen)
+{
+    int error = chosen->n == 0 ? 0 : descriptors_each(cut_if_chosen, chosen);
+
+    if (error != 0) {
+        report(s->reporter, LEVEL_WARN, "api", "can't cut slow connections",
+               "why=\"/proc/self/fd: %s\"", strerror(error));
     }
 }
 
 /* Returns how many were chosen. */
 static size_t cut_longest(struct seats *s)
 {
-    struct choice chosen[CUT_MAX];
-    size_t n = choose(s, chosen);
-    DIR *descriptors;
-    struct dirent *entry;
+    struct choice list[CUT_MAX];
+    struct choices chosen = {.list = list};
+    size_t i;
 
-    if (n == 0) {
-        return 0;
-    }
-    descriptors = opendir("/proc/self/fd");
-    if (descriptors == NULL) {
-        report(s->reporter, LEVEL_WARN, "api", "can't cut slow connections",
-               "why=\"/proc/self/fd: %s\"", strerror(errno));
-        return n;
-    }
-    while ((entry = readdir(descriptors)) != NULL) {
-        if (entry->d_name[0] != '.') {
-            cut_if_chosen(s, atoi(entry->d_name), chosen, n);
+    choose_longest(s, &chosen);
+    cut(s, &chosen);
+    for (i = 0; i < chosen.n; i++) {
+        if (list[i].cut) {
+            list[i].seat->was_cut = true;
+            s->unsaid_cut++;
+            metrics_count_cut(s->metrics);
         }
     }
-    closedir(descriptors);
-    return n;
+    return chosen.n;
 }
 
 static void say(struct seats *s)
@@ -230,13 +228,13 @@ static void say(struct seats *s)
 
 static void look(struct seats *s)
 {
-    bool cut = cut_longest(s) > 0;
+    bool was_cut = cut_longest(s) > 0;
     uint64_t now = now_us();
 
-    if (cut) {
+    if (was_cut) {
         s->full_us = now;
     }
-    atomic_store(&s->crowded, !cut && !has_strangers(s));
+    atomic_store(&s->crowded, !was_cut && !has_strangers(s));
     /* Who idles would have been cut by now. */
     atomic_store(&s->rushed, now - s->full_us >= 2 * SEATS_GRACE_MS * 1000);
 }
@@ -304,6 +302,27 @@ void seats_stop(struct seats *s)
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->thread, NULL);
     s->has_thread = false;
+}
+
+void seats_clear(struct seats *s)
+{
+    struct choices idle = {.list = calloc(s->n, sizeof *idle.list)};
+    size_t i;
+
+    if (idle.list == NULL) {
+        return; /* then their workers look for themselves, if later */
+    }
+    pthread_mutex_lock(&s->lock);
+    for (i = 0; i < s->n; i++) {
+        struct seat *seat = &s->seats[i];
+
+        if (seat->conn != NULL && atomic_load(&seat->turn) == TURN_REQUEST) {
+            add_choice(&idle, seat);
+        }
+    }
+    cut(s, &idle);
+    pthread_mutex_unlock(&s->lock);
+    free(idle.list);
 }
 
 void seats_free(struct seats *s)

@@ -45,6 +45,10 @@ struct seats *seats_new(unsigned n, struct metrics *metrics, struct reporter *re
 void seats_stop(struct seats *s);
 void seats_free(struct seats *s);
 
+/* At the end: cuts every connection whose client has not sent a request, so that no worker waits
+ * for one. */
+void seats_clear(struct seats *s);
+
 /* Gives a worker its seat, which it keeps until it ends; aborts when there is none. */
 unsigned seats_assign(struct seats *s);
 void seats_resign(struct seats *s, unsigned seat);

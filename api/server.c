@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "api/connection.h"
+#include "api/descriptors.h"
 #include "api/routes.h"
 #include "api/time.h"
 
@@ -30,6 +31,7 @@ struct api_server {
     struct mg_context *context;
     struct https *https; /* NULL: none */
     unsigned port, inner_port;
+    char listen[256];       /* as the options say */
     char last_message[256]; /* CivetWeb's, while it starts: why it could not */
     atomic_bool started;
 
@@ -256,10 +258,18 @@ static int start_https(struct api_server *s, const struct api_server_options *o,
     return https_open(&s->https, &options, fault);
 }
 
+/* CivetWeb's threads look every two seconds whether they are to stop, or when something happens. */
+static void wake_civetweb(struct api_server *s)
+{
+    seats_clear(s->seats);
+    descriptors_shut_listener(s->listen, (int)s->port);
+}
+
 static void release(struct api_server *s)
 {
     seats_stop(s->seats);
     if (s->context != NULL) {
+        wake_civetweb(s);
         mg_stop(s->context);
     }
     https_close(s->https);
@@ -352,6 +362,7 @@ int api_server_start(struct api_server **server, const struct api_server_options
     pthread_condattr_destroy(&attributes);
 
     make_parts(s, options);
+    snprintf(s->listen, sizeof s->listen, "%s", options->listen);
     s->limits.max_body = options->max_body == 0 ? 1 << 20 : options->max_body;
     s->limits.body_timeout_ms =
         options->request_timeout_ms == 0 ? 10000 : options->request_timeout_ms;

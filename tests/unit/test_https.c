@@ -130,7 +130,7 @@ static void the_last_answer_arrives(void **state)
 static void what_comes_too_late_costs_no_answer(void **state)
 {
     struct scene *s = *state;
-    const int small = 4096;
+    const int small = 32768;
     char *data = calloc(1, CHUNK);
     struct tls_client c;
     size_t heard = 0;
