@@ -256,10 +256,16 @@ static void bad_msgpack_is_refused(void **state)
 {
     static const struct slice bad[] = {
         BYTES(""),
-        BYTES("\x90"),                   /* not a map */
-        BYTES("\x81"),                   /* ends */
-        BYTES("\x81\xa1"),               /* ends */
-        BYTES("\x81\xa1x"),              /* ends */
+        BYTES("\x90"),          /* not a map */
+        BYTES("\x81"),          /* ends */
+        BYTES("\x81\xa1"),      /* ends */
+        BYTES("\x81\xa1x"),     /* ends */
+        BYTES("\x81\xa1x\xcd"), /* ends behind a kind */
+        BYTES("\x81\xa1x\xd3"),
+        BYTES("\x81\xa1x\xcb"),
+        BYTES("\x81\xa1x\xda"),
+        BYTES("\x81\xa1x\xdc"),
+        BYTES("\x81\xa1x\xdf"),
         BYTES("\x81\xa1x\xcd\x01"),      /* ends */
         BYTES("\x81\xa1x\xca\x01"),      /* ends */
         BYTES("\x81\xa1x\xdc\x01"),      /* ends */
