@@ -32,8 +32,7 @@ int body_form(const char *content_type, enum form *form)
     return -1;
 }
 
-/* --- yajl's events: each 1, or 0 to end the reading ---------------------------------------------
- */
+/* --- yajl's events: each 1, or 0 to end the reading ------------------------------------------- */
 
 struct reader {
     struct builder builder;
