@@ -43,6 +43,13 @@ static size_t value_of_key(unsigned i, char value[9000])
     return len;
 }
 
+static int compare_writes(const void *a, const void *b)
+{
+    const struct store_write *x = a, *y = b;
+
+    return strcmp(x->key.base, y->key.base);
+}
+
 static void fill(struct store *store, struct fault *fault)
 {
     static char keys[RECORDS][32], values[RECORDS][9000];
@@ -58,6 +65,7 @@ static void fill(struct store *store, struct fault *fault)
             writes[n].value = (struct slice){values[n], value_of_key(i, values[n])};
             n++;
         }
+        qsort(writes, n, sizeof *writes, compare_writes);
         assert_int_equal(store->commit(store->impl, writes, n, fault), 0);
     }
 }
