@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "statemachine/crc32c.h"
+#include "tests/unit/old_store.h"
 #include "tests/unit/runs_fixture.h"
 
 enum { COMMITS = 100, SCRAMBLES = 400, COMMITS_MOST = 300, LIST_MAX = 2000 };
@@ -95,39 +96,6 @@ static void write_record(struct world *w, const char *name, const void *record, 
     raw_close(&r);
 }
 
-/* As programs wrote it before there were runs: a tree for each table. */
-static void write_format_1(struct world *w)
-{
-    static const uint8_t format[] = {1, TABLE_COUNT};
-    char key[RUNS_KEY_MAX], value[RUNS_VALUE_MAX + STORE_CHECK_BYTES];
-    struct raw r;
-    MDB_dbi dbi;
-    unsigned t, i;
-
-    raw_open(w, &r);
-    raw_put(&r, "florin", format, sizeof format);
-    for (t = 0; t < TABLE_COUNT; t++) {
-        assert_int_equal(mdb_dbi_open(r.txn, store_lmdb_names[t], MDB_CREATE, &dbi), 0);
-        for (i = 0; i < RUNS_KEYS; i++) {
-            int of = store_lmdb_runs_of(t);
-            struct slice k = runs_key(i, key), v;
-            uint8_t head = (uint8_t)t;
-            MDB_val lmdb_key, lmdb_value;
-
-            if (of < 0 || w->model.last[of][i] == 0) {
-                continue;
-            }
-            v = runs_value(i, w->model.last[of][i], value);
-            store_le32((uint8_t *)value + v.len,
-                       crc32c(crc32c(crc32c(0, &head, 1), k.base, k.len), v.base, v.len));
-            lmdb_key = (MDB_val){k.len, key};
-            lmdb_value = (MDB_val){v.len + STORE_CHECK_BYTES, value};
-            assert_int_equal(mdb_put(r.txn, dbi, &lmdb_key, &lmdb_value, 0), 0);
-        }
-    }
-    raw_close(&r);
-}
-
 /* ---- */
 
 static void open_store(struct world *w)
@@ -165,10 +133,10 @@ static void test_format_1(void **state)
     struct store file;
     struct raw r;
 
-    while (w->commits < 60) {
-        runs_model_commit(&w->model, ++w->commits);
-    }
-    write_format_1(w);
+    open_store(w);
+    commit_on(w, 60);
+    w->store.close(w->store.impl);
+    old_store_make(w->folder, TABLE_COUNT);
     assert_int_equal(store_lmdb_open_file(&file, w->path, &w->fault), 0);
     assert_int_equal(runs_all_right(&file, &w->model, &w->fault), 1);
     file.close(file.impl);
