@@ -331,6 +331,22 @@ static void test_record_damaged(void **state)
     expect_commit_refused(w, "table transaction: a record has a wrong checksum");
 }
 
+/* A run that has lost records, as by a branch that leads past them, is not merged as if it were
+ * whole: here the list of runs says that one more was taken. */
+static void test_records_lost(void **state)
+{
+    static const char name[] = "runs of transaction";
+    struct world *w = *state;
+    uint8_t list[LIST_MAX];
+    size_t len = prepare(w, name, list);
+    uint8_t *taken = list + len - 4 - sizeof(uint64_t); /* of the last merge */
+
+    store_le64(taken, load_le64(taken) + 1);
+    store_le32(list + len - 4, crc32c(crc32c(0, name, sizeof name - 1), list, len - 4));
+    write_record(w, name, list, len);
+    expect_commit_refused(w, "table transaction: a run has more or fewer records than it should");
+}
+
 /* A record of another run, or of one that is gone, is no record of this one. */
 static void test_records_of_another_run(void **state)
 {
@@ -358,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_manifest_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_scrambled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_record_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_records_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records_of_another_run, setup, teardown),
     };
 
