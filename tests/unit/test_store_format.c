@@ -214,16 +214,19 @@ static void test_manifest_damaged(void **state)
             expect_refused(w, "is damaged (runs of transaction");
         }
     }
-    write_record(w, "runs of round", list, len); /* another's */
-    expect_refused(w, "is damaged (runs of");
     raw_open(w, &r);
     assert_int_equal(mdb_del(r.txn, r.unnamed, &k, NULL), 0);
     raw_close(&r);
-    expect_refused(w, "is damaged (runs of");
-    /* A list of runs, and a format that has none. */
+    expect_refused(w, "is damaged (runs of transaction");
     write_record(w, "runs of transaction", list, len);
+    /* A list of runs, and a format that has none. */
     write_record(w, "florin", formats[0], sizeof formats[0]);
-    expect_refused(w, "is damaged (");
+    expect_refused(w, "is damaged (runs of transaction");
+    write_record(w, "florin", formats[1], sizeof formats[1]);
+    open_store(w);
+    w->store.close(w->store.impl);
+    write_record(w, "runs of round", list, len); /* another's */
+    expect_refused(w, "is damaged (runs of round");
 }
 
 /* Lists with a right checksum that make no sense, or not the right one: whatever is made of them,
@@ -258,6 +261,56 @@ static void test_manifest_scrambled(void **state)
         store.close(store.impl);
     }
     assert_true(refused > SCRAMBLES / 2);
+}
+
+/* Without a free slot a commit first finishes merges. The list of runs is filled up with empty
+ * ones.
+ */
+static void test_slots_run_out(void **state)
+{
+    enum { RUNS_AT = 9, RUN_BYTES = 19, TOP_LEVEL = RUN_LEVELS - 1 };
+    static const char name[] = "runs of transaction";
+    struct world *w = *state;
+    const struct store_manifest *m;
+    uint8_t list[LIST_MAX], full[LIST_MAX], *at;
+    size_t len = prepare(w, name, list), rest;
+    bool used[RUN_SLOTS] = {false};
+    unsigned i, slot;
+
+    open_store(w);
+    m = runs_manifest(&w->store, 0);
+    for (i = 0; i < m->n_runs; i++) {
+        used[m->runs[i].slot] = true;
+    }
+    for (i = 0; i < m->n_merges; i++) {
+        used[m->merges[i].slot] = true;
+    }
+    rest = RUNS_AT + m->n_runs * RUN_BYTES;
+    memcpy(full, list, rest);
+    at = full + rest;
+    for (slot = 0; slot < RUN_SLOTS; slot++) {
+        if (!used[slot]) {
+            memset(at, 0, RUN_BYTES);
+            at[0] = (uint8_t)slot;
+            at[1] = TOP_LEVEL;
+            store_le64(at + 3, 1);
+            at += RUN_BYTES;
+            full[8]++;
+        }
+    }
+    w->store.close(w->store.impl);
+    memcpy(at, list + rest, len - rest); /* the merges */
+    len += (size_t)(at - full) - rest;
+    store_le32(full + len - 4, crc32c(crc32c(0, name, sizeof name - 1), full, len - 4));
+    write_record(w, name, full, len);
+    open_store(w);
+    m = runs_manifest(&w->store, 0);
+    assert_int_equal(m->n_runs + m->n_merges, RUN_SLOTS);
+    commit_on(w, w->commits + 1);
+    assert_true(m->n_runs + m->n_merges < RUN_SLOTS);
+    commit_on(w, w->commits + 100);
+    assert_int_equal(runs_all_right(&w->store, &w->model, &w->fault), 1);
+    w->store.close(w->store.impl);
 }
 
 /* Commits until one is refused, which must be before all is merged. */
@@ -373,6 +426,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_newer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_scrambled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slots_run_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_record_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records_of_another_run, setup, teardown),
