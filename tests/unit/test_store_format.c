@@ -334,27 +334,32 @@ static void expect_commit_refused(struct world *w, const char *why)
     w->store.close(w->store.impl);
 }
 
-/* The database of the table's oldest run that is being merged, or of one that nothing uses. */
-static void name_slot(struct world *w, bool used, char name[static 32])
+enum which { YOUNGEST, MERGING, UNUSED };
+
+/* The database of such a run of the table; or the first that nothing uses. */
+static void name_slot(struct world *w, enum which which, char name[static 32])
 {
     const struct store_manifest *m;
-    bool taken[RUN_SLOTS] = {false};
-    unsigned i, merging = RUN_SLOTS;
+    bool used[RUN_SLOTS] = {false};
+    unsigned i, slot = RUN_SLOTS;
 
     open_store(w);
     m = runs_manifest(&w->store, 0);
     for (i = 0; i < m->n_runs; i++) {
-        taken[m->runs[i].slot] = true;
-        merging = m->runs[i].merging ? m->runs[i].slot : merging;
+        used[m->runs[i].slot] = true;
+        slot = which == MERGING && m->runs[i].merging ? m->runs[i].slot : slot;
     }
     for (i = 0; i < m->n_merges; i++) {
-        taken[m->merges[i].slot] = true;
+        used[m->merges[i].slot] = true;
     }
-    for (i = 0; i < RUN_SLOTS && taken[i]; i++) {
+    if (which == YOUNGEST) {
+        slot = m->runs[0].slot;
     }
-    i = used ? merging : i;
-    assert_true(i < RUN_SLOTS);
-    snprintf(name, 32, i == 0 ? "transaction" : "transaction.%u", i);
+    for (i = 0; which == UNUSED && slot == RUN_SLOTS; i++) {
+        slot = used[i] ? RUN_SLOTS : i;
+    }
+    assert_true(slot < RUN_SLOTS);
+    snprintf(name, 32, slot == 0 ? "transaction" : "transaction.%u", slot);
     w->store.close(w->store.impl);
 }
 
@@ -370,7 +375,7 @@ static void test_record_damaged(void **state)
     MDB_dbi dbi;
 
     prepare(w, "runs of transaction", list);
-    name_slot(w, true, name);
+    name_slot(w, MERGING, name);
     raw_open(w, &r);
     assert_int_equal(mdb_dbi_open(r.txn, name, 0, &dbi), 0);
     assert_int_equal(mdb_cursor_open(r.txn, dbi, &cursor), 0);
@@ -401,7 +406,32 @@ static void test_records_lost(void **state)
 }
 
 /* A record of another run, or of one that is gone, is no record of this one. */
-static void test_records_of_another_run(void **state)
+static void test_record_of_another_run(void **state)
+{
+    struct world *w = *state;
+    uint8_t list[LIST_MAX];
+    char from[32], to[32];
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    MDB_dbi dbi, other;
+    struct raw r;
+
+    prepare(w, "runs of transaction", list);
+    name_slot(w, YOUNGEST, from);
+    name_slot(w, MERGING, to);
+    raw_open(w, &r);
+    assert_int_equal(mdb_dbi_open(r.txn, from, 0, &dbi), 0);
+    assert_int_equal(mdb_dbi_open(r.txn, to, 0, &other), 0);
+    assert_int_equal(mdb_cursor_open(r.txn, dbi, &cursor), 0);
+    assert_int_equal(mdb_cursor_get(cursor, &k, &v, MDB_LAST), 0);
+    assert_int_equal(mdb_put(r.txn, other, &k, &v, 0), 0);
+    mdb_cursor_close(cursor);
+    raw_close(&r);
+    expect_commit_refused(w, "table transaction: a record has a wrong checksum");
+}
+
+/* What is in a slot that is not in use would be taken for a part of the next run there. */
+static void test_unknown_run(void **state)
 {
     struct world *w = *state;
     uint8_t list[LIST_MAX];
@@ -411,7 +441,7 @@ static void test_records_of_another_run(void **state)
     MDB_dbi dbi;
 
     prepare(w, "runs of transaction", list);
-    name_slot(w, false, name);
+    name_slot(w, UNUSED, name);
     raw_open(w, &r);
     assert_int_equal(mdb_dbi_open(r.txn, name, 0, &dbi), 0);
     assert_int_equal(mdb_put(r.txn, dbi, &k, &v, 0), 0);
@@ -429,7 +459,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slots_run_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_record_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records_lost, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_records_of_another_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_record_of_another_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_run, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
