@@ -9,12 +9,13 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "tests/unit/runs_fixture.h"
 
-enum { COMMITS = 420, LEVELS_AT_LEAST = 4, KILLS = 15, VIEWS = 3 };
+enum { COMMITS = 420, LEVELS_AT_LEAST = 4, KILLS = 15, BESIDE = 150, VIEWS = 3 };
 
 struct world {
     char folder[256];
@@ -280,6 +281,43 @@ static void test_uneven(void **state)
     assert_int_equal(found, written);
 }
 
+static void *commit_beside(void *argument)
+{
+    struct world *w = argument;
+    struct fault fault;
+    unsigned commit;
+
+    for (commit = 1; commit <= BESIDE; commit++) {
+        if (runs_commit(&w->store, commit, &fault) != 0) {
+            fprintf(stderr, "%s\n", fault.text);
+            abort();
+        }
+    }
+    return NULL;
+}
+
+/* One thread commits and merges, as the checkpointer does; another reads, as the loop does. */
+static void test_beside(void **state)
+{
+    struct world *w = *state;
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, commit_beside, w), 0);
+    while (w->commits < BESIDE) {
+        unsigned applied;
+
+        assert_int_equal(w->store.renew(w->store.impl, &w->fault), 0);
+        applied = runs_applied(&w->store, &w->fault);
+        while (w->commits < applied) {
+            runs_model_commit(&w->model, ++w->commits);
+        }
+        check(w, runs_walk_right(&w->store, &w->model, w->commits % RUN_TABLES, &w->fault));
+        look_around(w);
+    }
+    pthread_join(thread, NULL);
+    check(w, runs_all_right(&w->store, &w->model, &w->fault));
+}
+
 static void run_until_killed(const char *folder)
 {
     struct store store;
@@ -407,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_views, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_uneven, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_beside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_copy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
