@@ -27,6 +27,9 @@ enum { INSTALL_TIMEOUT_MS = 3000 };
 /* Files, peers, LMDB, the loop: everything that is no HTTP connection. */
 enum { OWN_DESCRIPTORS = 256 };
 
+/* Ten million ids before the filter grows. */
+enum { FILTER_BYTES = 16 << 20 };
+
 static uint64_t clock_now_ms(void *impl)
 {
     return node_now_ms(impl);
@@ -82,6 +85,7 @@ int node_open_machine_in(struct node *n, const char *folder, struct machine **ma
     struct machine_options options = {
         .changes_bytes_soft = n->config.checkpoint_bytes,
         .changes_bytes_hard = n->config.checkpoint_bytes_hard,
+        .filter_bytes = FILTER_BYTES,
     };
     struct store store;
 

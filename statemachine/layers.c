@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 void layers_open(struct layers *l, struct store store,
-                 const uint8_t hash_key[CHANGES_HASH_KEY_BYTES])
+                 const uint8_t hash_key[CHANGES_HASH_KEY_BYTES], size_t filter_bytes)
 {
     *l = (struct layers){.store = store};
     l->active = changes_new();
@@ -14,7 +14,7 @@ void layers_open(struct layers *l, struct store store,
     if (l->memos == NULL) {
         abort(); /* as everywhere: no state can be vouched for without memory */
     }
-    seen_init(&l->seen, &store);
+    seen_init(&l->seen, &store, filter_bytes);
     memcpy(l->hash_key, hash_key, CHANGES_HASH_KEY_BYTES);
 }
 

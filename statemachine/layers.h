@@ -49,9 +49,9 @@ struct layers {
 #endif
 };
 
-/* Borrows the store: whoever opened it closes it, after layers_close. */
+/* Borrows the store: whoever opened it closes it, after layers_close. filter_bytes: see seen.h. */
 void layers_open(struct layers *l, struct store store,
-                 const uint8_t hash_key[CHANGES_HASH_KEY_BYTES]);
+                 const uint8_t hash_key[CHANGES_HASH_KEY_BYTES], size_t filter_bytes);
 void layers_close(struct layers *l);
 
 /* 1 found, 0 not, -1 the store failed. The value borrows until the next put of the same key or

@@ -36,7 +36,8 @@ int machine_open(struct machine **machine, struct store store,
         free(m);
         return fault_set(fault, "state machine: libsodium can't be initialised");
     }
-    if (state_open(&m->state, store, options->hash_key, &m->applied_index, fault) != 0 ||
+    if (state_open(&m->state, store, options->hash_key, options->filter_bytes, &m->applied_index,
+                   fault) != 0 ||
         layers_read_on(&m->state.layers, SEEN_AT_OPEN, fault) != 0) {
         state_close(&m->state);
         free(m->ahead);

@@ -21,6 +21,9 @@ struct machine_options {
     size_t changes_bytes_soft; /* a checkpoint is wanted when the changes hold this much */
     size_t changes_bytes_hard; /* machine_ready says no from here on until one has ended; counts
                                   what is being written, too */
+    size_t filter_bytes;       /* what the filter of known ids takes at first: a power of two, 0 is
+                                  2 MiB. Each MiB knows some 650,000; when it is full, a larger one
+                                  is made, for which all ids are read once more */
 
     /* Places changes in memory; it never shows in anything decided or written, and replicas need
      * not have the same. Random in production, so that clients can't choose names and ids that all

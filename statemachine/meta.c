@@ -122,10 +122,10 @@ static int read_meta(struct state *s, uint64_t *applied_index, struct fault *fau
 }
 
 int state_open(struct state *s, struct store store, const uint8_t hash_key[CHANGES_HASH_KEY_BYTES],
-               uint64_t *applied_index, struct fault *fault)
+               size_t filter_bytes, uint64_t *applied_index, struct fault *fault)
 {
     *s = (struct state){0};
-    layers_open(&s->layers, store, hash_key);
+    layers_open(&s->layers, store, hash_key, filter_bytes);
     bytes_init(&s->value);
     bytes_init(&s->sealed);
     bytes_init(&s->items);

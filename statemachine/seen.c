@@ -8,8 +8,8 @@
 
 enum {
     WORDS_A_LINE = 8,
-    KEYS_A_LINE = 40,        /* 12.8 bits for each: about one of 200 unknown keys is looked up */
-    LINES_FIRST = 1 << 15,   /* 2 MiB */
+    KEYS_A_LINE = 40, /* 12.8 bits for each: about one of 200 unknown keys is looked up */
+    BYTES_LEAST = 2 << 20,
     GROWTH = 4,              /* every step reads all keys again */
     LINES_MOST = 1 << 22,    /* 256 MiB: beyond, more unknown keys are looked up */
     STORE_BYTES_A_KEY = 256, /* at least, with record, balance and the trees' own needs */
@@ -94,10 +94,10 @@ static void begin_next(struct seen *s, size_t n_lines)
     s->from_len = 0;
 }
 
-void seen_init(struct seen *s, const struct store *store)
+void seen_init(struct seen *s, const struct store *store, size_t bytes)
 {
     uint64_t keys = store->bytes == NULL ? 0 : store->bytes(store->impl) / STORE_BYTES_A_KEY;
-    size_t n_lines = LINES_FIRST;
+    size_t n_lines = (bytes == 0 ? BYTES_LEAST : bytes) / (WORDS_A_LINE * sizeof(uint64_t));
 
     while (n_lines < LINES_MOST && n_lines * KEYS_A_LINE < 2 * keys) {
         n_lines *= 2;

@@ -28,8 +28,8 @@ struct seen {
     size_t from_len; /* ... from which key on */
 };
 
-/* Sized for what the store holds. */
-void seen_init(struct seen *s, const struct store *store);
+/* Sized for what the store holds, and of `bytes` (a power of two; 0: 2 MiB) at least. */
+void seen_init(struct seen *s, const struct store *store, size_t bytes);
 void seen_release(struct seen *s);
 
 bool seen_has_filter(enum store_table table);

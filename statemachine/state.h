@@ -223,7 +223,7 @@ struct state {
 
 /* Reads the meta table; writes nothing. Borrows the store. After -1, state_close is due too. */
 int state_open(struct state *s, struct store store, const uint8_t hash_key[CHANGES_HASH_KEY_BYTES],
-               uint64_t *applied_index, struct fault *fault);
+               size_t filter_bytes, uint64_t *applied_index, struct fault *fault);
 void state_close(struct state *s);
 
 /* Puts the meta table for a checkpoint. */

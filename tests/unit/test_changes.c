@@ -231,7 +231,7 @@ static void test_layers(void **state)
     (void)state;
     fixture_folder(folder);
     assert_int_equal(store_lmdb_open(&store, folder, FIXTURE_MAP_BYTES, &fault), 0);
-    layers_open(&l, store, hash_key);
+    layers_open(&l, store, hash_key, 0);
     scans(&l, NULL, 0);
     lput(&l, "g", "store");
     lput(&l, "e", "store");

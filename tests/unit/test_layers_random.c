@@ -49,7 +49,7 @@ static void open_layers(struct run *r)
     const uint8_t hash_key[CHANGES_HASH_KEY_BYTES] = {(uint8_t)r->random};
 
     assert_int_equal(store_lmdb_open(&r->store, r->folder, FIXTURE_MAP_BYTES, &r->fault), 0);
-    layers_open(&r->layers, r->store, hash_key);
+    layers_open(&r->layers, r->store, hash_key, 0);
     memset(r->has_key, 0, sizeof r->has_key);
 }
 

@@ -98,7 +98,7 @@ static void test_store_is_read(void **state)
     unsigned i;
 
     (void)state;
-    seen_init(&s, &store);
+    seen_init(&s, &store, 0);
     for (i = 0; i < 10; i++) {
         assert_int_equal(seen_read_on(&s, &store, hash_key, 100, &fault), 0);
         seen_add(&s, TABLE_TRANSACTION, hash_of(TABLE_TRANSACTION, STORED + i)); /* meanwhile */
@@ -127,7 +127,7 @@ static void test_growth(void **state)
     (void)state;
     fixture_folder(folder);
     assert_int_equal(store_lmdb_open(&store, folder, FIXTURE_MAP_BYTES, &fault), 0);
-    layers_open(&l, store, hash_key);
+    layers_open(&l, store, hash_key, 0);
     assert_int_equal(layers_read_on(&l, 100, &fault), 0);
     first_lines = l.seen.whole.n_lines;
     for (i = 0; i < PUT; i++) {
@@ -158,6 +158,21 @@ static void test_growth(void **state)
     fixture_remove(folder);
 }
 
+static void test_first_size(void **state)
+{
+    struct fake small = {.n = 0};
+    struct store store = store_of(&small);
+    struct seen s;
+
+    (void)state;
+    seen_init(&s, &store, 0);
+    assert_int_equal(s.next.n_lines * 64, 2 << 20);
+    seen_release(&s);
+    seen_init(&s, &store, 8 << 20);
+    assert_int_equal(s.next.n_lines * 64, 8 << 20);
+    seen_release(&s);
+}
+
 static void test_failure(void **state)
 {
     struct fake fake = {.n = 10, .fails = true};
@@ -166,7 +181,7 @@ static void test_failure(void **state)
     struct fault fault;
 
     (void)state;
-    seen_init(&s, &store);
+    seen_init(&s, &store, 0);
     assert_int_equal(seen_read_on(&s, &store, hash_key, 100, &fault), -1);
     seen_release(&s);
 }
@@ -176,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store_is_read),
         cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_first_size),
         cmocka_unit_test(test_failure),
     };
 
