@@ -343,7 +343,7 @@ int builder_close(struct builder *b)
     assert(b->depth > 0);
     closed = b->open[--b->depth].container;
     if (closed->kind == VALUE_MAP && has_twice(closed)) {
-        return builder_fail(b, "duplicate key: one comes twice in the same map");
+        return builder_fail(b, "duplicate key: one comes twice in the same object");
     }
     return 0;
 }

@@ -1,5 +1,8 @@
-/* The inside of the LMDB store, shared by store_lmdb.c (reads, commits),
- * store_lmdb_open.c, store_lmdb_copy.c and store_lmdb_file.c (one file, to read only). */
+/* The inside of the LMDB store: store_lmdb.c (reads, commits), store_lmdb_record.c (what stands in
+ * the file for one record, and its faults), store_lmdb_runs.c (reading tables in sorted runs),
+ * store_lmdb_manifest.c (which runs a table has), store_lmdb_merge.c and store_lmdb_pour.c (writing
+ * and merging them), store_lmdb_open.c, store_lmdb_copy.c and store_lmdb_file.c (one file, to read
+ * only). */
 #ifndef FLORIN_STORE_LMDB_H
 #define FLORIN_STORE_LMDB_H
 
@@ -9,15 +12,77 @@
 
 #include "statemachine/store.h"
 
-enum { STORE_CHECK_BYTES = 4 }; /* behind each value */
+enum {
+    STORE_CHECK_BYTES = 4, /* behind each value */
+    FILE_FORMAT = 2,       /* of the file as a whole: 1: values end with a checksum */
+    FORMAT_WITH_RUNS = 2,  /* ... from here on some tables are in runs */
+};
+
+/* One of LMDB's trees, as one reader sees it. */
+struct store_tree {
+    MDB_dbi dbi;
+    MDB_cursor *cursor; /* made when first needed; bound to the reader's transaction */
+    bool stale;         /* the cursor is from before the last renew */
+    uint64_t run;       /* the number of the run in it; 0: none, or one of before there were runs */
+};
+
+/* Tables in runs (store_lmdb_runs.c). */
+enum {
+    RUN_TABLES = 2,  /* how many of the tables are */
+    RUN_FANOUT = 4,  /* so many runs of one level become one of the next */
+    RUN_LEVELS = 15, /* 0 to 14: beyond what any disk holds */
+    RUN_SLOTS = 48,  /* databases of each such table: a run, or the output of a merge, in each.
+                        Without a merge under way no level has RUN_FANOUT runs: 46 at most */
+    RUN_LEAST_KEYS = 1024, /* a run with fewer keys is written anew with the next commit's */
+    STORE_DATABASES = TABLE_COUNT + RUN_TABLES * (RUN_SLOTS - 1),
+};
+
+struct store_run {
+    uint8_t slot;
+    uint8_t level;
+    bool merging;     /* an input of its level's merge */
+    uint64_t number;  /* never used twice in a table; goes into the checksums of what it holds */
+    uint64_t written; /* how many keys were written for it, or at least as many as it holds */
+};
+
+struct store_merge {
+    uint8_t slot;  /* its output */
+    uint8_t level; /* of its inputs, which are the runs of this level that are `merging` */
+    uint64_t number;
+    uint64_t taken; /* how many records of the inputs are in the output, or were superseded */
+};
+
+struct store_manifest {
+    uint64_t next_number;
+    unsigned n_runs, n_merges;
+    struct store_run runs[RUN_SLOTS]; /* from the youngest to the oldest */
+    struct store_merge merges[RUN_LEVELS];
+};
+
+/* Where a walk is in one run: the first key that is not lower than what was asked for. */
+struct store_place {
+    enum { PLACE_UNKNOWN, PLACE_AT, PLACE_END } is;
+    struct slice key, value;
+};
+
+/* A table in runs, as one reader sees it. Look-ups and walks have cursors of their own, so that one
+ * does not cost the other its place. */
+struct store_runs {
+    struct store_manifest manifest;
+    struct store_tree gets[RUN_SLOTS], walks[RUN_SLOTS];
+    struct store_place places[RUN_SLOTS]; /* of the walk, by the run's place in the manifest */
+    uint8_t asked[STORE_KEY_MAX + 1];     /* what the places are the answer to */
+    size_t asked_len;
+};
 
 struct store_lmdb {
     MDB_env *env;
-    MDB_dbi dbis[TABLE_COUNT];
+    struct store_tree trees[TABLE_COUNT]; /* of tables that are not in runs */
+    struct store_runs *runs[RUN_TABLES];
+    MDB_dbi unnamed; /* the names of all, the format, the manifests */
     MDB_txn *read;
-    MDB_cursor *cursors[TABLE_COUNT]; /* made when first needed; bound to `read` */
-    bool stale[TABLE_COUNT];          /* the cursor is from before the last renew */
     size_t map_bytes;
+    uint64_t run_least;       /* RUN_LEAST_KEYS */
     bool absent[TABLE_COUNT]; /* a file of before this table was thought of */
     bool borrowed;            /* a view: the environment is another's */
     char folder[256];         /* these two for messages */
@@ -28,11 +93,88 @@ struct store_lmdb {
 
 extern const char *const store_lmdb_names[TABLE_COUNT];
 
+/* Which of the tables in runs it is; -1: none. Tables whose keys are mostly new and come in no
+ * order are: in one tree nearly every key would cost a page of its own. */
+static inline int store_lmdb_runs_of(enum store_table table)
+{
+    return table == TABLE_TRANSACTION ? 0 : table == TABLE_ROUND ? 1 : -1;
+}
+
+static inline MDB_val store_lmdb_val(struct slice s)
+{
+    return (MDB_val){s.len, (void *)(uintptr_t)s.base};
+}
+
+static inline struct slice store_lmdb_slice(MDB_val v)
+{
+    return (struct slice){v.mv_data, v.mv_size};
+}
+
 /* The fault for LMDB's error `rc`; -1, or STORE_NO_ROOM. */
 int store_lmdb_fault(const struct store_lmdb *s, const char *what, int rc, struct fault *fault);
 /* "FOLDER/data.mdb is damaged (WHAT: HOW): REMEDY"; -1. */
 int store_lmdb_damage(const struct store_lmdb *s, const char *what, const char *how,
                       struct fault *fault);
+
+/* The same for a table; HOW is what is wrong with it. */
+int store_lmdb_damaged_table(const struct store_lmdb *s, enum store_table table, const char *how,
+                             struct fault *fault);
+
+/* Checks what stands in the file under this key, in this run (0: none), and gives the value without
+ * its checksum. */
+int store_lmdb_take(const struct store_lmdb *s, enum store_table table, uint64_t run, MDB_val key,
+                    MDB_val stored, struct slice *value, struct fault *fault);
+/* Puts one with its checksum. LMDB's error. */
+int store_lmdb_put(MDB_cursor *cursor, enum store_table table, uint64_t run, struct slice key,
+                   struct slice value, unsigned flags);
+
+/* A tree's cursor, ready for its reader. LMDB's error. */
+int store_tree_bind(struct store_lmdb *s, struct store_tree *t);
+/* As struct store's seek, in one tree. */
+int store_tree_seek(struct store_lmdb *s, enum store_table table, struct store_tree *t,
+                    struct slice key, struct slice *found, struct slice *value,
+                    struct fault *fault);
+int store_tree_get(struct store_lmdb *s, enum store_table table, struct store_tree *t,
+                   struct slice key, struct slice *value, struct fault *fault);
+
+/* As struct store's, for a table in runs. */
+int store_runs_get(struct store_lmdb *s, enum store_table table, struct slice key,
+                   struct slice *value, struct fault *fault);
+int store_runs_seek(struct store_lmdb *s, enum store_table table, struct slice key,
+                    struct slice *found, struct slice *value, struct fault *fault);
+
+/* Opens the databases of all tables in runs, the first of which is the table's own and open; with
+ * MDB_CREATE the others are made. LMDB's error. */
+int store_runs_open(struct store_lmdb *s, MDB_txn *txn, unsigned slots, unsigned flags);
+/* Makes room for them / gives it back with all cursors. */
+void store_runs_init(struct store_lmdb *s);
+void store_runs_release(struct store_lmdb *s);
+/* A view's: the same databases. */
+void store_runs_share(struct store_lmdb *view, const struct store_lmdb *s);
+/* The runs of the reader's transaction, which is new. `format` as in store_manifest_load. */
+int store_runs_renew(struct store_lmdb *s, int format, struct fault *fault);
+
+/* The file's format; and how many tables it has, in *tables. 0: the file is empty. -1: it has none,
+ * or one that this program does not know. */
+int store_lmdb_format(struct store_lmdb *s, MDB_txn *txn, int *tables, struct fault *fault);
+
+/* The runs of a table as of `txn`. A file of format 1 has no manifest, and one run in slot 0. */
+int store_manifest_load(struct store_lmdb *s, MDB_txn *txn, enum store_table table, int format,
+                        struct store_manifest *m, struct fault *fault);
+/* LMDB's error. */
+int store_manifest_save(struct store_lmdb *s, MDB_txn *txn, enum store_table table,
+                        const struct store_manifest *m);
+/* The level of a run for which so many keys were written. */
+unsigned store_manifest_level(const struct store_lmdb *s, uint64_t written);
+
+/* The table's part of a commit: `n` writes, at least one, all of this table. 0, -1, or
+ * STORE_NO_ROOM; then the transaction is to be aborted. */
+int store_merge_commit(struct store_lmdb *s, MDB_txn *txn, const struct store_write *writes,
+                       size_t n, struct fault *fault);
+
+/* Of an open store, before its first commit: how many keys a run has at least, so that a small
+ * ledger has as many levels as a large one. */
+void store_lmdb_set_run_least(struct store *store, uint64_t keys);
 
 /* Makes the file as long as its last commit says if it is shorter, and with `cut` if it is longer,
  * too (never while anybody commits). 0, or LMDB's or the system's error. */

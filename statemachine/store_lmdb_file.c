@@ -6,19 +6,31 @@
 #include "statemachine/store_lmdb.h"
 
 /* Binds the tables that the file has. */
-static int find_tables(struct store_lmdb *s)
+static int find_tables(struct store_lmdb *s, struct fault *fault)
 {
+    int tables;
+    int format = store_lmdb_format(s, s->read, &tables, fault);
     int rc = 0;
     int t;
 
+    if (format < 0) {
+        return -1;
+    }
     for (t = 0; rc == 0 && t < TABLE_COUNT; t++) {
-        rc = mdb_dbi_open(s->read, store_lmdb_names[t], 0, &s->dbis[t]);
-        if (rc == MDB_NOTFOUND) {
+        rc = mdb_dbi_open(s->read, store_lmdb_names[t], 0, &s->trees[t].dbi);
+        if (rc == MDB_NOTFOUND && t >= tables) {
             s->absent[t] = true;
             rc = 0;
         }
     }
-    return rc;
+    if (rc == 0) {
+        rc = store_runs_open(s, s->read, format < FORMAT_WITH_RUNS ? 1 : RUN_SLOTS, 0);
+    }
+    if (rc != 0) {
+        rc = rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE ? MDB_CORRUPTED : rc;
+        return store_lmdb_fault(s, "open", rc, fault);
+    }
+    return store_runs_renew(s, format, fault);
 }
 
 /* Reading beyond the end of a file that is mapped ends the process. */
@@ -53,9 +65,12 @@ int store_lmdb_open_file(struct store *store, const char *path, struct fault *fa
     snprintf(s->file, sizeof s->file, "%s", path);
     rc = mdb_env_create(&s->env);
     if (rc != 0) {
-        goto fail_free;
+        store_lmdb_fault(s, "open", rc, fault);
+        free(s);
+        return -1;
     }
-    rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
+    store_runs_init(s);
+    rc = mdb_env_set_maxdbs(s->env, STORE_DATABASES);
     if (rc == 0) { /* LMDB takes a file's own size when that is more than the map's */
         rc = mdb_env_open(s->env, path,
                           MDB_RDONLY | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD, 0);
@@ -66,20 +81,20 @@ int store_lmdb_open_file(struct store *store, const char *path, struct fault *fa
     if (rc == 0) {
         rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->read);
     }
-    if (rc == 0) {
-        rc = find_tables(s);
-    }
     if (rc != 0) {
+        store_lmdb_fault(s, "open", rc, fault);
+        goto fail_env;
+    }
+    if (find_tables(s, fault) != 0) {
         goto fail_env;
     }
     store_lmdb_bind_reads(s, store);
     return 0;
 
 fail_env:
+    store_runs_release(s);
     mdb_txn_abort(s->read); /* NULL is fine */
     mdb_env_close(s->env);
-fail_free:
-    store_lmdb_fault(s, "open", rc, fault);
     free(s);
     return -1;
 }

@@ -15,7 +15,6 @@
 
 enum {
     FORMAT_BYTES = 2,     /* the format, the number of tables */
-    FILE_FORMAT = 1,      /* of the file as a whole: values end with a checksum */
     UNWRITTEN_PAGES = 64, /* more than one commit takes and gives back */
 };
 
@@ -120,70 +119,105 @@ static int check_length(struct store_lmdb *s, struct fault *fault)
     return rc == 0 ? 0 : store_lmdb_fault(s, "open", rc, fault);
 }
 
-/* A new file gets its format; any other must have one that we know. *tables: how many the file has,
- * so that one whose name is damaged is missed, and not made anew, empty. */
-static int check_format(struct store_lmdb *s, MDB_txn *txn, int *tables, struct fault *fault)
+static MDB_val format_key(void)
 {
-    MDB_val k = {sizeof format_name - 1, (void *)(uintptr_t)format_name}, v;
-    uint8_t format[FORMAT_BYTES] = {FILE_FORMAT, TABLE_COUNT};
+    return (MDB_val){sizeof format_name - 1, (void *)(uintptr_t)format_name};
+}
+
+int store_lmdb_format(struct store_lmdb *s, MDB_txn *txn, int *tables, struct fault *fault)
+{
+    MDB_val k = format_key(), v;
+    const uint8_t *format;
     MDB_stat stat;
-    MDB_dbi unnamed;
     int rc;
 
-    if ((rc = mdb_dbi_open(txn, NULL, 0, &unnamed)) != 0 ||
-        (rc = mdb_stat(txn, unnamed, &stat)) != 0) {
+    if ((rc = mdb_dbi_open(txn, NULL, 0, &s->unnamed)) != 0 ||
+        (rc = mdb_stat(txn, s->unnamed, &stat)) != 0) {
         return store_lmdb_fault(s, "open", rc, fault);
     }
-
-    if (stat.ms_entries > 0) {
-        rc = mdb_get(txn, unnamed, &k, &v);
-        if (rc == MDB_NOTFOUND) {
-            return fault_set(fault,
-                             "store %s: it was written before values had checksums: rebuild this "
-                             "node from the others",
-                             s->folder);
-        }
-        if (rc != 0 || v.mv_size != FORMAT_BYTES) {
-            return store_lmdb_fault(s, "its format", rc == 0 ? MDB_CORRUPTED : rc, fault);
-        }
-        if (((const uint8_t *)v.mv_data)[0] > FILE_FORMAT ||
-            ((const uint8_t *)v.mv_data)[1] > TABLE_COUNT) {
-            return fault_set(fault,
-                             "store %s: it has a newer format than this program knows: use the "
-                             "newer one",
-                             s->folder);
-        }
-        *tables = ((const uint8_t *)v.mv_data)[1];
-    }
-    if (*tables == TABLE_COUNT) {
+    *tables = 0;
+    if (stat.ms_entries == 0) {
         return 0;
     }
-    v = (MDB_val){FORMAT_BYTES, format};
-    rc = mdb_put(txn, unnamed, &k, &v, 0);
+    rc = mdb_get(txn, s->unnamed, &k, &v);
+    if (rc == MDB_NOTFOUND) {
+        return fault_set(fault,
+                         "store %s: it was written before values had checksums: rebuild this "
+                         "node from the others",
+                         s->folder);
+    }
+    format = v.mv_data;
+    if (rc != 0 || v.mv_size != FORMAT_BYTES || format[0] == 0) {
+        return store_lmdb_fault(s, "its format", rc == 0 ? MDB_CORRUPTED : rc, fault);
+    }
+    if (format[0] > FILE_FORMAT || format[1] > TABLE_COUNT) {
+        return fault_set(fault,
+                         "store %s: it has a newer format than this program knows: use the "
+                         "newer one",
+                         s->folder);
+    }
+    *tables = format[1];
+    return format[0];
+}
+
+/* Tables that the file should have and has not are damaged names; the others are made. */
+static int open_tables(struct store_lmdb *s, MDB_txn *txn, int format, int tables,
+                       struct fault *fault)
+{
+    const char *what = NULL;
+    int rc = 0;
+    int t;
+
+    for (t = 0; t < TABLE_COUNT && rc == 0; t++) {
+        what = store_lmdb_names[t];
+        rc = mdb_dbi_open(txn, what, t < tables ? 0 : MDB_CREATE, &s->trees[t].dbi);
+    }
+    if (rc == 0) {
+        what = "runs";
+        rc = store_runs_open(s, txn, RUN_SLOTS, format < FORMAT_WITH_RUNS ? MDB_CREATE : 0);
+    }
+    rc = rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE ? MDB_CORRUPTED : rc;
+    return rc == 0 ? 0 : store_lmdb_fault(s, what, rc, fault);
+}
+
+/* A new file, or one of an older format or with fewer tables, becomes one of ours. Its tables are
+ * left as they are. */
+static int write_format(struct store_lmdb *s, MDB_txn *txn, int format, struct fault *fault)
+{
+    const uint8_t now[FORMAT_BYTES] = {FILE_FORMAT, TABLE_COUNT};
+    MDB_val k = format_key(), v = {sizeof now, (void *)(uintptr_t)now};
+    int rc = mdb_put(txn, s->unnamed, &k, &v, 0);
+    int t;
+
+    for (t = 0; t < TABLE_COUNT && rc == 0 && format < FORMAT_WITH_RUNS; t++) {
+        struct store_manifest m;
+
+        if (store_lmdb_runs_of(t) < 0) {
+            continue;
+        }
+        if (store_manifest_load(s, txn, t, format, &m, fault) != 0) {
+            return -1;
+        }
+        rc = store_manifest_save(s, txn, t, &m);
+    }
     return rc == 0 ? 0 : store_lmdb_fault(s, "open", rc, fault);
 }
 
-static int open_tables(struct store_lmdb *s, struct fault *fault)
+static int open_content(struct store_lmdb *s, struct fault *fault)
 {
     MDB_txn *txn;
     int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
-    int tables = 0;
-    int t;
+    int format, tables;
 
     if (rc != 0) {
         return store_lmdb_fault(s, "open", rc, fault);
     }
-    if (check_format(s, txn, &tables, fault) != 0) {
+    format = store_lmdb_format(s, txn, &tables, fault);
+    if (format < 0 || open_tables(s, txn, format, tables, fault) != 0 ||
+        ((format < FILE_FORMAT || tables < TABLE_COUNT) &&
+         write_format(s, txn, format, fault) != 0)) {
         mdb_txn_abort(txn);
         return -1;
-    }
-    for (t = 0; t < TABLE_COUNT; t++) {
-        rc = mdb_dbi_open(txn, store_lmdb_names[t], t < tables ? 0 : MDB_CREATE, &s->dbis[t]);
-        if (rc != 0) {
-            mdb_txn_abort(txn);
-            rc = rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE ? MDB_CORRUPTED : rc;
-            return store_lmdb_fault(s, store_lmdb_names[t], rc, fault);
-        }
     }
     rc = mdb_txn_commit(txn);
     return rc == 0 ? 0 : store_lmdb_fault(s, "open", rc, fault);
@@ -228,6 +262,13 @@ void store_lmdb_on_damage(struct store *store,
     s->context = context;
 }
 
+void store_lmdb_set_run_least(struct store *store, uint64_t keys)
+{
+    struct store_lmdb *s = store->impl;
+
+    s->run_least = keys;
+}
+
 static int open_env(struct store_lmdb *s)
 {
     int rc, dead;
@@ -235,7 +276,7 @@ static int open_env(struct store_lmdb *s)
     if ((rc = mdb_env_set_userctx(s->env, s)) != 0 ||
         (rc = mdb_env_set_assert(s->env, on_assert)) != 0 ||
         (rc = mdb_env_set_mapsize(s->env, s->map_bytes)) != 0 ||
-        (rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT)) != 0 ||
+        (rc = mdb_env_set_maxdbs(s->env, STORE_DATABASES)) != 0 ||
         (rc = mdb_env_open(s->env, s->folder, MDB_NOTLS | MDB_NORDAHEAD, 0600)) != 0) {
         return rc;
     }
@@ -254,6 +295,7 @@ int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, s
     snprintf(s->folder, sizeof s->folder, "%s", folder);
     snprintf(s->file, sizeof s->file, "%s/data.mdb", s->folder);
     s->map_bytes = map_bytes;
+    store_runs_init(s);
     rc = mdb_env_create(&s->env);
     if (rc != 0) {
         store_lmdb_fault(s, "open", rc, fault);
@@ -264,7 +306,7 @@ int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, s
         store_lmdb_fault(s, "open", rc, fault);
         goto fail_env;
     }
-    if (check_length(s, fault) != 0 || open_tables(s, fault) != 0) {
+    if (check_length(s, fault) != 0 || open_content(s, fault) != 0) {
         goto fail_env;
     }
     if ((rc = store_lmdb_fit(s, false)) != 0 || (rc = sync_folder(folder)) != 0 ||
@@ -272,12 +314,17 @@ int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, s
         store_lmdb_fault(s, "open", rc, fault);
         goto fail_env;
     }
+    if (store_runs_renew(s, FILE_FORMAT, fault) != 0) {
+        goto fail_env;
+    }
     store_lmdb_bind(s, store);
     return 0;
 
 fail_env:
+    mdb_txn_abort(s->read); /* NULL is fine */
     mdb_env_close(s->env);
 fail_free:
+    store_runs_release(s);
     free(s);
     return -1;
 }

@@ -13,6 +13,7 @@
 #include "consensus/log.h"
 #include "statemachine/command.h"
 #include "statemachine/machine.h"
+#include "statemachine/store_lmdb.h"
 #include "tests/cluster/bets.h"
 
 enum { GROUP = 1024, MIB = 1 << 20 };
@@ -182,7 +183,7 @@ static uint64_t used_bytes(struct maker *m, const char *folder)
     MDB_env *env;
     MDB_txn *txn;
 
-    if (mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, TABLE_COUNT) != 0 ||
+    if (mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, STORE_DATABASES) != 0 ||
         mdb_env_open(env, folder, MDB_RDONLY | MDB_NOLOCK, 0600) != 0 ||
         mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0 ||
         mdb_dbi_open(txn, NULL, 0, &unnamed) != 0 || mdb_cursor_open(txn, unnamed, &cursor) != 0) {

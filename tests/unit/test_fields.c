@@ -1,4 +1,5 @@
-/* A request's fields by their table: what is taken for what, and the lengths of lists. */
+/* The fields of a body by a table: what is let through, how the rest is refused, and how long a
+ * list may be. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* The machine and what tables can't show well: calendars, stores of before, full lists, pages. */
 #include "tests/unit/machine_fixture.h"
+#include "tests/unit/old_store.h"
 
-#include <lmdb.h>
 #include <time.h>
 
 /* Every day from 1970 to 2170 against the C library's calendar. */
@@ -66,39 +66,16 @@ static void set_format(const char *folder, uint32_t format)
  */
 static void make_old(struct fixture *f)
 {
-    static const char *const newer[] = {"session", "token",    "round",  "hold",
-                                        "limit",   "password", "action", "origin"};
-    enum { NEWER = sizeof newer / sizeof *newer };
-    uint8_t file_format[] = {1, TABLE_COUNT - NEWER}; /* values with checksums, so many tables */
-    struct state *s = &f->machine->state;
     struct bytes value;
-    MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    size_t i;
 
     bytes_init(&value);
     bytes_append_u64(&value, 100 * 100000);
-    put_raw(s, TABLE_BALANCE, "\1\5aliceEUR", 10, &value);
+    put_raw(&f->machine->state, TABLE_BALANCE, "\1\5aliceEUR", 10, &value);
     assert_int_equal(fixture_checkpoint(f), 0);
     machine_close(f->machine);
     f->machine = NULL;
     set_format(f->folder, 1);
-    assert_int_equal(mdb_env_create(&env), 0);
-    assert_int_equal(mdb_env_set_maxdbs(env, TABLE_COUNT), 0);
-    assert_int_equal(mdb_env_set_mapsize(env, FIXTURE_MAP_BYTES), 0);
-    assert_int_equal(mdb_env_open(env, f->folder, 0, 0600), 0);
-    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    for (i = 0; i < NEWER; i++) {
-        assert_int_equal(mdb_dbi_open(txn, newer[i], 0, &dbi), 0);
-        assert_int_equal(mdb_drop(txn, dbi, 1), 0);
-    }
-    assert_int_equal(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
-    assert_int_equal(
-        mdb_put(txn, dbi, &(MDB_val){6, "florin"}, &(MDB_val){sizeof file_format, file_format}, 0),
-        0);
-    assert_int_equal(mdb_txn_commit(txn), 0);
-    mdb_env_close(env);
+    old_store_make(f->folder, TABLE_SESSION); /* and what came later */
     bytes_release(&value);
 }
 

@@ -14,9 +14,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "statemachine/store_lmdb.h"
 #include "tests/unit/ledger_fixture.h"
 
-enum { RECORDS = 3000, FLIPS = 150, MAP_BYTES = 64 << 20, PAGE = 4096, META_PAGES = 2 };
+/* Fifteen commits, as many runs, merged and being merged. */
+enum { RECORDS = 3000, ROUNDS = 15, RUN_LEAST = RECORDS / 2 / ROUNDS, MERGE_ROUNDS = 5 };
+enum { FLIPS = 150, MAP_BYTES = 64 << 20, PAGE = 4096, META_PAGES = 2 };
 enum { ANSWERED = 0, REFUSED = 3, WRONG = 4 };
 
 struct world {
@@ -43,36 +46,50 @@ static size_t value_of_key(unsigned i, char value[9000])
     return len;
 }
 
-static void fill(struct store *store, struct fault *fault)
+static int compare_writes(const void *a, const void *b)
 {
-    static char keys[RECORDS][32], values[RECORDS][9000];
-    static struct store_write writes[RECORDS];
-    unsigned i, n = 0;
-    int round;
+    const struct store_write *x = a, *y = b;
 
-    for (round = 0; round < 3; round++) { /* so that there are old pages, too */
-        for (n = 0, i = (unsigned)round * 2; i < RECORDS; i += 6) {
-            key_of(i, keys[n]);
-            writes[n].table = TABLE_TRANSACTION;
-            writes[n].key = slice_of(keys[n]);
-            writes[n].value = (struct slice){values[n], value_of_key(i, values[n])};
-            n++;
-        }
-        assert_int_equal(store->commit(store->impl, writes, n, fault), 0);
+    return strcmp(x->key.base, y->key.base);
+}
+
+/* A part of the records, as many in each round. */
+static int commit_round(struct store *store, unsigned round, struct fault *fault)
+{
+    static char keys[RUN_LEAST][32], values[RUN_LEAST][9000];
+    static struct store_write writes[RUN_LEAST];
+    unsigned i, n = 0;
+
+    for (i = round * 2; i < RECORDS; i += 2 * ROUNDS) {
+        key_of(i, keys[n]);
+        writes[n].table = TABLE_TRANSACTION;
+        writes[n].key = slice_of(keys[n]);
+        writes[n].value = (struct slice){values[n], value_of_key(i, values[n])};
+        n++;
     }
+    qsort(writes, n, sizeof *writes, compare_writes);
+    return store->commit(store->impl, writes, n, fault);
 }
 
 static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
+    const struct store_runs *runs;
     struct store store;
     struct stat st;
+    unsigned round;
     FILE *f;
 
     fixture_folder(w->folder);
     snprintf(w->path, sizeof w->path, "%s/data.mdb", w->folder);
     assert_int_equal(store_lmdb_open(&store, w->folder, MAP_BYTES, &w->fault), 0);
-    fill(&store, &w->fault);
+    store_lmdb_set_run_least(&store, RUN_LEAST);
+    for (round = 0; round < ROUNDS; round++) { /* so that there are old pages, too */
+        assert_int_equal(commit_round(&store, round, &w->fault), 0);
+    }
+    assert_int_equal(store.renew(store.impl, &w->fault), 0);
+    runs = ((struct store_lmdb *)store.impl)->runs[0];
+    assert_true(runs->manifest.n_runs > 2 && runs->manifest.n_merges > 0);
     store.close(store.impl);
     assert_int_equal(stat(w->path, &st), 0);
     w->bytes = (size_t)st.st_size;
@@ -131,19 +148,34 @@ static int read_all(struct store *store, struct fault *fault)
     return rc < 0 ? REFUSED : n == RECORDS / 2 ? ANSWERED : WRONG;
 }
 
-static int look(struct world *w)
+/* Writes some records again, as they were, and so merges others. */
+static int merge_on(struct store *store, struct fault *fault)
+{
+    unsigned round;
+    int rc = 0;
+
+    store_lmdb_set_run_least(store, RUN_LEAST);
+    for (round = 0; round < MERGE_ROUNDS && rc == 0; round++) {
+        rc = commit_round(store, round, fault);
+    }
+    return rc == 0 ? store->renew(store->impl, fault) : rc;
+}
+
+/* With `merge`, what is damaged meets a merge before a look-up. */
+static int look(struct world *w, bool merge)
 {
     struct store store;
     struct fault fault;
 
-    if (store_lmdb_open(&store, w->folder, MAP_BYTES, &fault) != 0) {
+    if (store_lmdb_open(&store, w->folder, MAP_BYTES, &fault) != 0 ||
+        (merge && merge_on(&store, &fault) != 0)) {
         return strstr(fault.text, w->folder) != NULL ? REFUSED : WRONG;
     }
     return read_all(&store, &fault);
 }
 
 /* What a process of its own makes of the file; one that a signal ended has refused. */
-static int look_apart(struct world *w)
+static int look_apart(struct world *w, bool merge)
 {
     const struct rlimit no_core = {0, 0};
     pid_t pid = fork();
@@ -157,7 +189,7 @@ static int look_apart(struct world *w)
         if (freopen("/dev/null", "w", stderr) == NULL) {
             _exit(WRONG);
         }
-        _exit(look(w));
+        _exit(look(w, merge));
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : REFUSED;
@@ -171,7 +203,7 @@ static void test_flipped_bits(void **state)
     unsigned seed = 7, refused = 0, i;
 
     put_file(w, w->bytes);
-    assert_int_equal(look_apart(w), ANSWERED);
+    assert_int_equal(look_apart(w, false), ANSWERED);
     for (i = 0; i < FLIPS; i++) {
         size_t at = META_PAGES * PAGE + ((size_t)rand_r(&seed) << 8 ^ (size_t)rand_r(&seed)) %
                                             (w->bytes - META_PAGES * PAGE);
@@ -180,7 +212,7 @@ static void test_flipped_bits(void **state)
 
         w->file[at] ^= bit;
         put_file(w, w->bytes);
-        result = look_apart(w);
+        result = look_apart(w, i % 4 == 0);
         if (result == WRONG) {
             fail_msg("a flipped bit at %zu (mask %u) gave a wrong answer", at, bit);
         }
@@ -203,7 +235,7 @@ static void test_each_byte_of_a_page(void **state)
     for (i = page; i < page + PAGE; i += 17) {
         w->file[i] ^= (uint8_t)(1 << (i % 8));
         put_file(w, w->bytes);
-        if (look_apart(w) == WRONG) {
+        if (look_apart(w, i % 5 == 0) == WRONG) {
             fail_msg("a flipped bit at %zu gave a wrong answer", i);
         }
         w->file[i] ^= (uint8_t)(1 << (i % 8));
@@ -225,7 +257,7 @@ static void test_cut_off(void **state)
     }
     for (bytes = w->bytes - 1; bytes > w->bytes - 40 * PAGE; bytes -= PAGE) {
         put_file(w, bytes);
-        assert_int_not_equal(look_apart(w), WRONG);
+        assert_int_not_equal(look_apart(w, false), WRONG);
     }
 }
 
