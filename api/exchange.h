@@ -112,7 +112,7 @@ void exchange_init(struct exchange *x, const struct api *api, struct bytes *out)
 void exchange_release(struct exchange *x);
 
 /* Takes the body apart into x->tree: 0, or -1 and the problem. A large one waits for its turn: what
- * it is taken apart into may be forty times its size. */
+ * it is taken apart into may be twenty times its size, of one below that even forty. */
 int exchange_parse(struct exchange *x, enum form form);
 /* Forgets x->tree early, so that it takes no memory, and keeps nobody waiting, while the call waits
  * for the ledger. */

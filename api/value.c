@@ -92,6 +92,7 @@ void builder_init(struct builder *b, struct tree *tree, struct slice body)
     b->wrong = NULL;
     b->key = (struct slice){NULL, 0};
     b->depth = 0;
+    b->values = 0;
 }
 
 int builder_fail(struct builder *b, const char *wrong)
@@ -189,6 +190,11 @@ static struct value *add(struct builder *b, enum value_kind kind)
     if (b->wrong != NULL) {
         return NULL;
     }
+    if (b->values == VALUES_MAX) {
+        builder_fail(b, "it holds more values than any call takes");
+        return NULL;
+    }
+    b->values++;
     v = take(b->tree, sizeof *v);
     *v = (struct value){.kind = kind, .key = b->key};
     b->key = (struct slice){NULL, 0};

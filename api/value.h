@@ -1,13 +1,14 @@
 /* What a request's body holds: an immutable tree of values, read from JSON or from MessagePack.
  *
- * Guarantees, whatever the bytes were: no list or map lies deeper than VALUE_DEPTH_MAX; no key
- * comes twice in a map; every text and key is UTF-8 without a zero byte; every integer is an int64.
- * No other number has a value here: it is known to be one, so that it can be refused as one.
+ * Guarantees, whatever the bytes were: no list or map lies deeper than VALUE_DEPTH_MAX; there are
+ * at most VALUES_MAX values; no key comes twice in a map; every text and key is UTF-8 without a
+ * zero byte; every integer is an int64. No other number has a value here: it is known to be one, so
+ * that it can be refused as one.
  *
  * How: values lie one behind the other in a few blocks that are released together; the members of a
  * list or map are chained in their order. Texts point into the body that was read, which must live
  * as long as the tree, and only those that the body has in another form are copied. A value takes
- * 40 bytes, so a tree takes at most 20 times the bytes of its body in JSON, 40 in MessagePack.
+ * 40 bytes, so a tree takes at most 6 MiB and what it copies, which is less than the body.
  *
  * Plain data; a tree is used by one thread at a time. */
 #ifndef FLORIN_VALUE_H
@@ -17,6 +18,11 @@
 
 /* How deep lists and maps may nest: what is asked for has three levels. */
 enum { VALUE_DEPTH_MAX = 8 };
+
+/* How many values there may be. The most that is in order: a batch of 8,192 atomic transactions of
+ * one item each, with all that they may have, 17 values each, is 139,266. A body of a mebibyte has
+ * room for a million, which would take 40 MiB. */
+enum { VALUES_MAX = 144 * 1024 };
 
 enum value_kind {
     VALUE_NULL,
@@ -82,6 +88,7 @@ struct builder {
     const char *wrong; /* static; NULL: nothing */
     struct slice key;  /* of the value that comes next */
     unsigned depth;
+    unsigned values; /* so far */
     struct {
         struct value *container;
         struct value *last; /* member so far, or NULL */

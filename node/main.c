@@ -207,7 +207,7 @@ static void keep_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
-    /* A worker's arena keeps what its largest request took, 20 MiB of a large batch. glibc would
+    /* A worker's arena keeps what its largest request took, 3 MiB of a large batch. glibc would
      * make eight arenas for each processor. */
     mallopt(M_ARENA_MAX, 8);
 }

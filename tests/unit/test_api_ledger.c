@@ -53,6 +53,12 @@ static void batches_answer_each_item(void **state)
             assert_true(json_integer_value(json_object_get(item, "seq")) > 0);
         }
     }
+    assert_string_equal(json_string_value(json_object_get(result(r, 1), "detail")),
+                        "amount is a number; an amount is a text, such as \"12.50\"");
+    assert_string_equal(json_string_value(json_object_get(result(r, 2), "id")), "ba-3");
+    assert_string_equal(json_string_value(json_object_get(result(r, 4), "detail")),
+                        "a transaction is not an object");
+    assert_string_equal(json_string_value(json_object_get(result(r, 6), "id")), "ba-7");
     assert_string_equal(json_string_value(json_object_get(result(r, 0), "balance")),
                         json_string_value(json_object_get(result(r, 7), "balance")));
     assert_true(json_is_true(json_object_get(result(r, 7), "replayed")));

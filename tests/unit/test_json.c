@@ -68,6 +68,37 @@ static void msgpack_is_written(void **state)
     bytes_release(&out);
 }
 
+/* Texts are looked at in pieces: whatever needs an escape is found at every place in them. */
+static void every_character_is_written_as_json_has_it(void **state)
+{
+    enum { LEN = 11 };
+    char text[LEN];
+    struct bytes out;
+    struct writer w;
+    json_t *json;
+    unsigned c, at;
+
+    (void)state;
+    bytes_init(&out);
+    for (c = 1; c < 0x80; c++) {
+        for (at = 0; at < LEN; at++) {
+            memset(text, 'a', LEN);
+            text[at] = (char)c;
+            bytes_clear(&out);
+            writer_init(&w, &out, FORM_JSON);
+            writer_open_list(&w);
+            writer_text(&w, (struct slice){text, LEN});
+            writer_close_list(&w);
+            json = json_loadb((char *)out.base, out.len, 0, NULL); /* no control characters */
+            assert_non_null(json);
+            assert_int_equal(json_string_length(json_array_get(json, 0)), LEN);
+            assert_memory_equal(json_string_value(json_array_get(json, 0)), text, LEN);
+            json_decref(json);
+        }
+    }
+    bytes_release(&out);
+}
+
 static void what_is_written_can_be_read(void **state)
 {
     struct bytes out;
@@ -194,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_is_written),
         cmocka_unit_test(msgpack_is_written),
+        cmocka_unit_test(every_character_is_written_as_json_has_it),
         cmocka_unit_test(what_is_written_can_be_read),
         cmocka_unit_test(content_types_are_told_apart),
         cmocka_unit_test(details_are_printable),

@@ -367,6 +367,59 @@ static void depth_is_bounded(void **state)
     }
 }
 
+/* Both of the same `n`, the list itself counted. */
+static void make_values(struct bytes *json, struct bytes *msgpack, uint32_t n)
+{
+    const uint8_t head[] = {0x81,
+                            0xa1,
+                            'a',
+                            0xdd,
+                            (uint8_t)((n - 2) >> 24),
+                            (uint8_t)((n - 2) >> 16),
+                            (uint8_t)((n - 2) >> 8),
+                            (uint8_t)(n - 2)};
+    uint32_t i;
+
+    bytes_clear(json);
+    bytes_clear(msgpack);
+    bytes_append(json, "{\"a\":[7", 7);
+    bytes_append(msgpack, head, sizeof head);
+    for (i = 2; i < n; i++) {
+        bytes_append(json, ",7", i > 2 ? 2 : 0);
+        bytes_append(msgpack, "\x07", 1);
+    }
+    bytes_append(json, "]}", 2);
+}
+
+/* Or a mebibyte of ones would become forty of values. */
+static void values_are_counted(void **state)
+{
+    struct bytes bodies[2];
+    struct problem problem;
+    struct tree tree;
+    size_t i;
+
+    (void)state;
+    bytes_init(&bodies[0]);
+    bytes_init(&bodies[1]);
+    tree_init(&tree);
+    for (i = 0; i < 4; i++) {
+        const struct bytes *body = &bodies[i % 2];
+        bool fits = i < 2;
+        int result;
+
+        make_values(&bodies[0], &bodies[1], fits ? VALUES_MAX : VALUES_MAX + 1);
+        result = body_parse((struct slice){(char *)body->base, body->len},
+                            i % 2 == 0 ? FORM_JSON : FORM_MSGPACK, &tree, &problem);
+        assert_int_equal(result, fits ? 0 : -1);
+        assert_true(fits ? tree.root->first->n == VALUES_MAX - 2
+                         : strstr(problem.detail, "more values") != NULL);
+        tree_release(&tree);
+    }
+    bytes_release(&bodies[0]);
+    bytes_release(&bodies[1]);
+}
+
 static void a_problem_says_where(void **state)
 {
     static const struct {
@@ -521,6 +574,7 @@ int main(void)
         cmocka_unit_test(bad_msgpack_is_refused),
         cmocka_unit_test(cut_and_changed_bodies_are_answered),
         cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(values_are_counted),
         cmocka_unit_test(a_problem_says_where),
         cmocka_unit_test(bad_bytes_are_found_wherever_they_are),
         cmocka_unit_test(keys_of_large_maps_are_compared),
