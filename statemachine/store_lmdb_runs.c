@@ -198,13 +198,15 @@ int store_runs_seek(struct store_lmdb *s, enum store_table table, struct slice k
     unsigned i;
 
     assert(key.len <= sizeof r->asked);
+    /* A place that was right for a lower key is so for this one up to what stands there. */
+    for (i = 0; back && i < r->manifest.n_runs; i++) {
+        r->places[i].is = PLACE_UNKNOWN;
+    }
     memmove(r->asked, key.len == 0 ? "" : key.base, key.len);
     r->asked_len = key.len;
     for (i = 0; i < r->manifest.n_runs; i++) {
         struct store_place *place = &r->places[i];
 
-        /* A place that was right for a lower key is so for this one up to what stands there. */
-        place->is = back ? PLACE_UNKNOWN : place->is;
         if ((place->is == PLACE_UNKNOWN ||
              (place->is == PLACE_AT && key_compare(place->key, key) < 0)) &&
             move(s, table, &r->walks[r->manifest.runs[i].slot], place, key, fault) != 0) {

@@ -252,6 +252,21 @@ static uint64_t taken_since(const struct store_manifest *before, const struct st
     return taken;
 }
 
+/* Pages are filled to the last byte: more than a hundred of commit_fresh's records on each. */
+static void check_pages(struct world *w)
+{
+    struct store_lmdb *s = w->store.impl;
+    const struct store_manifest *m = runs_manifest(&w->store, 0);
+    unsigned i;
+
+    for (i = 0; i < m->n_runs; i++) {
+        MDB_stat stat;
+
+        assert_int_equal(mdb_stat(s->read, s->runs[0]->gets[m->runs[i].slot].dbi, &stat), 0);
+        assert_true(stat.ms_leaf_pages <= 1 + stat.ms_entries / 100);
+    }
+}
+
 /* Now and then a large commit among small ones: its run takes the level of small ones that are
  * being merged, and what becomes of it is soon as large as its size says, not merged again and
  * again at once. */
@@ -268,6 +283,7 @@ static void test_bursts(void **state)
         check_runs(w);
         assert_true(taken_since(&before, m) <= RUN_FANOUT * RUN_FANOUT * LARGE);
     }
+    check_pages(w);
 }
 
 /* With commits of one size, none does more than its share of each merge. */
