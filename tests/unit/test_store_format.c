@@ -62,6 +62,30 @@ static void test_format_1(void **state)
     w->store.close(w->store.impl);
 }
 
+/* What was one tree is a run of the level that its size says: of a lower one, all that comes after
+ * would be merged with it again and again. */
+static void test_format_1_large(void **state)
+{
+    enum { KEYS = RUN_LEAST_KEYS * RUN_FANOUT };
+    static struct store_write writes[KEYS];
+    static char keys[KEYS][RUNS_KEY_MAX];
+    struct world *w = *state;
+    unsigned i;
+
+    for (i = 0; i < KEYS; i++) {
+        snprintf(keys[i], RUNS_KEY_MAX, "%08u", i);
+        writes[i] = (struct store_write){TABLE_TRANSACTION, slice_of(keys[i]), slice_of("value")};
+    }
+    open_store(w);
+    assert_int_equal(w->store.commit(w->store.impl, writes, KEYS, &w->fault), 0);
+    w->store.close(w->store.impl);
+    old_store_make(w->folder, TABLE_COUNT);
+    open_store(w);
+    assert_int_equal(runs_manifest(&w->store, 0)->n_runs, 1);
+    assert_int_equal(runs_manifest(&w->store, 0)->runs[0].level, 1);
+    w->store.close(w->store.impl);
+}
+
 static void test_newer(void **state)
 {
     static const uint8_t formats[][2] = {{3, TABLE_COUNT}, {2, TABLE_COUNT + 1}};
@@ -299,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_format_1, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_format_1_large, setup, teardown),
         cmocka_unit_test_setup_teardown(test_newer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_senseless, setup, teardown),
