@@ -39,7 +39,7 @@ LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 # msgpack-c's package and library are called one way or the other by Debian release; both have
 # msgpack.h.
-LIBS := -lraft -luv -llmdb -lmsgpackc -lcivetweb -ljansson -lssl -lcrypto -lsodium -lisal -lcurl -lsystemd -lm
+LIBS := -lraft -luv -llmdb -lmsgpackc -lcivetweb -lyajl -ljansson -lssl -lcrypto -lsodium -lisal -lcurl -lsystemd -lm
 ifneq ($(wildcard /usr/lib/*/libmsgpack-c.so),)
 LIBS := $(subst -lmsgpackc,-lmsgpack-c,$(LIBS))
 endif

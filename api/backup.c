@@ -196,7 +196,7 @@ int handle_verify(struct exchange *x)
     struct fault fault;
     char hex[HEX_MAX];
 
-    if ((x->json != NULL && fields_read(x->json, NULL, 0, NULL, &x->problem) != 0) ||
+    if ((x->tree.root != NULL && fields_read(x->tree.root, NULL, 0, NULL, &x->problem) != 0) ||
         reads_consistency(x, &kind) != 0) {
         return -1;
     }

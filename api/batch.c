@@ -10,7 +10,7 @@
 
 enum { BATCH_MAX = 8192 };
 
-static int read_type(json_t *item, enum command_type *type, struct problem *problem)
+static int read_type(const struct value *item, enum command_type *type, struct problem *problem)
 {
     static const struct {
         const char *name;
@@ -22,11 +22,11 @@ static int read_type(json_t *item, enum command_type *type, struct problem *prob
         {"round_close", COMMAND_ROUND_CLOSE},
         {"transaction", COMMAND_ATOMIC},
     };
-    const char *text = json_string_value(json_object_get(item, "type"));
+    struct slice text = value_text(value_get(item, "type"));
     size_t i;
 
-    for (i = 0; text != NULL && i < sizeof types / sizeof *types; i++) {
-        if (strcmp(text, types[i].name) == 0) {
+    for (i = 0; i < sizeof types / sizeof *types; i++) {
+        if (slice_is(text, types[i].name)) {
             *type = types[i].type;
             return 0;
         }
@@ -36,13 +36,13 @@ static int read_type(json_t *item, enum command_type *type, struct problem *prob
 }
 
 /* Reads an item and appends its frame. */
-static int read_item(struct exchange *x, json_t *item, uint64_t origin, struct bytes *frames,
-                     struct problem *problem)
+static int read_item(struct exchange *x, const struct value *item, uint64_t origin,
+                     struct bytes *frames, struct problem *problem)
 {
     enum command_type type = COMMAND_BET;
     struct command c;
 
-    if (!json_is_object(item)) {
+    if (!value_is(item, VALUE_MAP)) {
         return problem_set(problem, PROBLEM_MALFORMED, "a transaction is not an object");
     }
     if (read_type(item, &type, problem) != 0 ||
@@ -95,15 +95,14 @@ static void items_release(struct items *b)
     free(b->ends);
 }
 
-static void items_read(struct items *b, struct exchange *x, json_t *list)
+static void items_read(struct items *b, struct exchange *x, const struct value *list)
 {
     uint64_t origin = ask_origin(x->api->origins);
     struct problem problem;
-    json_t *item;
-    size_t i;
+    const struct value *item;
+    size_t i = 0;
 
-    json_array_foreach(list, i, item)
-    {
+    for (item = list->first; item != NULL; item = item->next, i++) {
         /* Random, and another one for each item; never zero. */
         if (read_item(x, item, (origin + i) | 1ULL << 63, &b->ticket->in, &problem) == 0) {
             b->ticket->n_commands++;
@@ -153,15 +152,14 @@ static int write_results(struct exchange *x, const struct items *b)
 /* A batch's transactions, with each item of an atomic one: every one of them makes a record in the
  * answer. 8,192 records, however long their names are, fit the frame in which a leader answers the
  * node that was asked; an answer that does not would never come, whoever asks how often. */
-static size_t count_transactions(json_t *items)
+static size_t count_transactions(const struct value *items)
 {
     size_t n = 0;
-    json_t *item;
-    size_t i;
+    const struct value *item;
 
-    json_array_foreach(items, i, item)
-    {
-        size_t of_item = json_array_size(json_object_get(item, "items"));
+    for (item = items->first; item != NULL; item = item->next) {
+        const struct value *of_atomic = value_get(item, "items");
+        size_t of_item = value_is(of_atomic, VALUE_LIST) ? of_atomic->n : 0;
 
         n += of_item > 1 ? of_item : 1;
     }
@@ -172,10 +170,10 @@ int handle_batch(struct exchange *x)
 {
     static const struct field fields[] = {{"transactions", FIELD_LIST, 0, true}};
     struct items b;
-    json_t *list;
+    const struct value *list;
     int result = -1;
 
-    if (fields_read(x->json, fields, 1, &list, &x->problem) != 0) {
+    if (fields_read(x->tree.root, fields, 1, &list, &x->problem) != 0) {
         return -1;
     }
     if (count_transactions(list) > BATCH_MAX) {
@@ -183,7 +181,7 @@ int handle_batch(struct exchange *x)
             &x->problem, PROBLEM_TOO_LARGE,
             "A batch has at most %d transactions, each item of an atomic one counted.", BATCH_MAX);
     }
-    if (items_init(&b, json_array_size(list)) != 0) {
+    if (items_init(&b, list->n) != 0) {
         problem_set(&x->problem, PROBLEM_OVERLOADED, "%s", "");
         goto out;
     }

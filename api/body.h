@@ -1,26 +1,24 @@
-/* Request bodies: bytes from outside become a JSON object, or a problem.
+/* Request bodies: bytes from outside become a tree of values (value.h), or a problem.
  *
- * Guarantees: the result is an object; no key comes twice at any level; every text is valid UTF-8;
- * what it costs is bounded by the length of the bytes (the caller bounds that) and by depth. */
+ * Guarantees: the outermost value is a map; all that value.h says of a tree; the bytes are one
+ * value in the form that they claim to have, and nothing but white space is behind it. What it
+ * costs is bounded by the length of the bytes, which the caller bounds. */
 #ifndef FLORIN_BODY_H
 #define FLORIN_BODY_H
 
-#include <jansson.h>
-
 #include "api/problem.h"
-
-/* How deep lists and objects may nest. Parsers recurse, and a CivetWeb worker's stack is small
- * (100 KiB in Debian's build): jansson's own limit of 2048 levels overruns it. */
-enum { BODY_DEPTH_MAX = 8 };
+#include "api/value.h"
 
 /* The form that a Content-Type names ("application/json; charset=utf-8"); none is JSON. 0, or -1
  * for another type. Pure; any thread. */
 int body_form(const char *content_type, enum form *form);
 
-/* The parsed object, for json_decref; NULL with the problem. Any thread. */
-json_t *body_parse(struct slice body, enum form form, struct problem *problem);
+/* Reads a body into *tree, which is empty before and borrows from `body`; the caller releases it.
+ * 0, or -1 with the problem and an empty tree. Any thread. */
+int body_parse(struct slice body, enum form form, struct tree *tree, struct problem *problem);
 
-/* One MessagePack value that fills `body`; body_parse's other half. NULL with the problem. */
-json_t *body_unpack(struct slice body, struct problem *problem);
+/* body_msgpack.c: hands one MessagePack value that fills the builder's body to it. 0, or -1 and
+ * the builder knows what is wrong. */
+int body_unpack(struct builder *b);
 
 #endif

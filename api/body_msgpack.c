@@ -1,23 +1,14 @@
-/* MessagePack into jansson's values, so that both forms of a body are read by the same code.
+/* MessagePack into a tree of values.
  *
  * Why not msgpack-c's reader: it reserves memory for a container's declared length before it looks
- * at the content, so five bytes from outside can ask for 200 GB. Here a container grows
- * only as its members are read, and none is deeper than BODY_DEPTH_MAX. */
+ * at the content, so five bytes from outside can ask for 200 GB. Here a container grows only as its
+ * members are read, and the builder bounds how deep this recurses. */
 #include "api/body.h"
 
 struct unpacker {
     struct cursor c;
-    unsigned depth;
-    const char *wrong; /* the first thing that was not right, or NULL */
+    struct builder *b;
 };
-
-static json_t *fail(struct unpacker *u, const char *wrong)
-{
-    if (u->wrong == NULL) {
-        u->wrong = wrong;
-    }
-    return NULL;
-}
 
 static uint64_t big_endian(struct unpacker *u, size_t len)
 {
@@ -31,134 +22,89 @@ static uint64_t big_endian(struct unpacker *u, size_t len)
     return v;
 }
 
-static json_t *unpack_value(struct unpacker *u);
+static int unpack_value(struct unpacker *u);
 
-static json_t *unpack_text(struct unpacker *u, uint64_t len)
+/* A text's bytes, behind its length; it may fill the rest of the body, and no more. */
+static struct slice take_text(struct unpacker *u, uint64_t len)
 {
-    const uint8_t *at = cursor_take(&u->c, (size_t)len);
-    json_t *text;
+    const char *at = (const char *)cursor_take(&u->c, (size_t)len);
 
-    if (at == NULL) {
-        return fail(u, "it ends too early");
-    }
-    if (memchr(at, 0, (size_t)len) != NULL) {
-        return fail(u, "a text holds a zero byte");
-    }
-    text = json_stringn((const char *)at, (size_t)len); /* checks UTF-8 */
-    return text == NULL ? fail(u, "a text is not UTF-8") : text;
+    return (struct slice){at, at == NULL ? 0 : (size_t)len};
 }
 
-static json_t *unpack_list(struct unpacker *u, uint64_t members)
+static int unpack_text(struct unpacker *u, uint64_t len)
 {
-    json_t *list = json_array();
+    struct slice text = take_text(u, len);
+
+    return u->c.failed ? builder_fail(u->b, "it ends too early") : builder_text(u->b, text);
+}
+
+static int unpack_key(struct unpacker *u)
+{
+    uint8_t kind = cursor_u8(&u->c);
+    struct slice key = {NULL, 0};
+
+    if (kind >= 0xa0 && kind <= 0xbf) {
+        key = take_text(u, kind & 0x1f);
+    } else if (kind >= 0xd9 && kind <= 0xdb) {
+        key = take_text(u, big_endian(u, (size_t)1 << (kind - 0xd9)));
+    } else if (!u->c.failed) {
+        return builder_fail(u->b, "a key is not a text");
+    }
+    return u->c.failed ? builder_fail(u->b, "it ends too early") : builder_key(u->b, key);
+}
+
+static int unpack_container(struct unpacker *u, enum value_kind kind, uint64_t members)
+{
     uint64_t i;
 
+    if (builder_open(u->b, kind) != 0) {
+        return -1;
+    }
     for (i = 0; i < members; i++) {
-        if (json_array_append_new(list, unpack_value(u)) != 0) {
-            json_decref(list);
-            return fail(u, "it can't be read");
+        if ((kind == VALUE_MAP && unpack_key(u) != 0) || unpack_value(u) != 0) {
+            return -1;
         }
     }
-    return list;
+    return builder_close(u->b);
 }
 
-/* One key and its value. */
-static int unpack_member(struct unpacker *u, json_t *map)
+/* Never money, and never looked at: only that it is a number. */
+static int unpack_real(struct unpacker *u, size_t len)
 {
-    json_t *key = unpack_value(u);
-    int result = -1;
+    uint64_t exponent = len == 4 ? UINT64_C(0x7f800000) : UINT64_C(0x7ff0000000000000);
 
-    if (!json_is_string(key)) {
-        fail(u, "a key is not a text");
-    } else if (json_object_get(map, json_string_value(key)) != NULL) {
-        fail(u, "a key comes twice");
-    } else {
-        result = json_object_set_new(map, json_string_value(key), unpack_value(u));
+    if ((big_endian(u, len) & exponent) == exponent) {
+        return builder_fail(u->b, "a number is not finite");
     }
-    json_decref(key);
-    return result;
+    return builder_real(u->b);
 }
 
-static json_t *unpack_map(struct unpacker *u, uint64_t members)
-{
-    json_t *map = json_object();
-    uint64_t i;
-
-    for (i = 0; i < members; i++) {
-        if (unpack_member(u, map) != 0) {
-            json_decref(map);
-            return fail(u, "it can't be read");
-        }
-    }
-    return map;
-}
-
-static json_t *unpack_container(struct unpacker *u, bool is_map, uint64_t members)
-{
-    json_t *value;
-
-    if (u->depth == BODY_DEPTH_MAX) {
-        return fail(u, "it is nested too deeply");
-    }
-    u->depth++;
-    value = is_map ? unpack_map(u, members) : unpack_list(u, members);
-    u->depth--;
-    return value;
-}
-
-static json_t *unpack_real(struct unpacker *u, size_t len)
-{
-    uint64_t bits = big_endian(u, len);
-    uint32_t bits32 = (uint32_t)bits;
-    float narrow;
-    double wide;
-
-    memcpy(&narrow, &bits32, sizeof narrow);
-    memcpy(&wide, &bits, sizeof wide);
-    /* Never money: kept so that "a number where a text belongs" can be answered as such. */
-    return json_real(len == sizeof narrow ? (double)narrow : wide);
-}
-
-static json_t *unpack_unsigned(struct unpacker *u, size_t len)
+static int unpack_unsigned(struct unpacker *u, size_t len)
 {
     uint64_t v = big_endian(u, len);
 
-    return v > INT64_MAX ? fail(u, "a number is too large") : json_integer((json_int_t)v);
+    return v > INT64_MAX ? builder_fail(u->b, "a number is too large")
+                         : builder_integer(u->b, (int64_t)v);
 }
 
-static json_t *unpack_signed(struct unpacker *u, size_t len)
+static int unpack_signed(struct unpacker *u, size_t len)
 {
     uint64_t v = big_endian(u, len);
     unsigned unused = (unsigned)(64 - 8 * len);
 
-    return json_integer((int64_t)(v << unused) >> unused);
+    return builder_integer(u->b, (int64_t)(v << unused) >> unused);
 }
 
-static json_t *unpack_value(struct unpacker *u)
+/* What has its kind in a byte of its own, and its length or its bytes behind that. */
+static int unpack_long(struct unpacker *u, uint8_t kind)
 {
-    uint8_t kind = cursor_u8(&u->c);
-
-    if (u->c.failed || u->wrong != NULL) {
-        return fail(u, "it ends too early");
-    }
-    if (kind <= 0x7f) {
-        return json_integer(kind);
-    }
-    if (kind <= 0x9f) {
-        return unpack_container(u, kind <= 0x8f, kind & 0x0f);
-    }
-    if (kind <= 0xbf) {
-        return unpack_text(u, kind & 0x1f);
-    }
-    if (kind >= 0xe0) {
-        return json_integer((int8_t)kind);
-    }
     switch (kind) {
     case 0xc0:
-        return json_null();
+        return builder_null(u->b);
     case 0xc2:
     case 0xc3:
-        return json_boolean(kind == 0xc3);
+        return builder_bool(u->b, kind == 0xc3);
     case 0xca:
     case 0xcb:
         return unpack_real(u, kind == 0xca ? 4 : 8);
@@ -178,28 +124,45 @@ static json_t *unpack_value(struct unpacker *u)
         return unpack_text(u, big_endian(u, (size_t)1 << (kind - 0xd9)));
     case 0xdc:
     case 0xdd:
-        return unpack_container(u, false, big_endian(u, kind == 0xdc ? 2 : 4));
+        return unpack_container(u, VALUE_LIST, big_endian(u, kind == 0xdc ? 2 : 4));
     case 0xde:
     case 0xdf:
-        return unpack_container(u, true, big_endian(u, kind == 0xde ? 2 : 4));
+        return unpack_container(u, VALUE_MAP, big_endian(u, kind == 0xde ? 2 : 4));
     default:
-        return fail(u, "it holds a binary or an extension");
+        return builder_fail(u->b, "it holds a binary or an extension");
     }
 }
 
-json_t *body_unpack(struct slice body, struct problem *problem)
+static int unpack_value(struct unpacker *u)
 {
-    struct unpacker u = {.c = cursor_of(body.base, body.len)};
-    json_t *value = unpack_value(&u);
+    uint8_t kind = cursor_u8(&u->c);
+    int result;
 
-    if (value != NULL && (u.c.failed || u.wrong != NULL || u.c.left > 0)) {
-        json_decref(value);
-        value = NULL;
-        fail(&u, u.c.failed ? "it ends too early" : "bytes are left over");
+    if (u->c.failed) {
+        return builder_fail(u->b, "it ends too early");
     }
-    if (value == NULL) {
-        problem_set(problem, PROBLEM_MALFORMED, "The body is not MessagePack as we read it: %s.",
-                    u.wrong == NULL ? "a number is not finite" : u.wrong);
+    if (kind <= 0x7f) {
+        return builder_integer(u->b, kind);
     }
-    return value;
+    if (kind <= 0x9f) {
+        return unpack_container(u, kind <= 0x8f ? VALUE_MAP : VALUE_LIST, kind & 0x0f);
+    }
+    if (kind <= 0xbf) {
+        return unpack_text(u, kind & 0x1f);
+    }
+    if (kind >= 0xe0) {
+        return builder_integer(u->b, (int8_t)kind);
+    }
+    result = unpack_long(u, kind);
+    return u->c.failed ? builder_fail(u->b, "it ends too early") : result;
+}
+
+int body_unpack(struct builder *b)
+{
+    struct unpacker u = {.c = cursor_of(b->body.base, b->body.len), .b = b};
+
+    if (unpack_value(&u) != 0) {
+        return -1;
+    }
+    return u.c.left > 0 ? builder_fail(b, "bytes are left over") : 0;
 }

@@ -112,7 +112,7 @@ static int check_money(const struct command *c, const struct principal *who,
     return 0;
 }
 
-int commands_read_money(json_t *json, enum command_type type, bool in_batch,
+int commands_read_money(const struct value *object, enum command_type type, bool in_batch,
                         const struct principal *who, struct command *c, struct problem *problem)
 {
     size_t i = 0;
@@ -124,7 +124,7 @@ int commands_read_money(json_t *json, enum command_type type, bool in_batch,
     command_init(c);
     c->type = type;
     c->principal = slice_of(who->name);
-    if (fields_read(json, money_types[i].fields, money_types[i].n - !in_batch, c, problem) != 0) {
+    if (fields_read(object, money_types[i].fields, money_types[i].n - !in_batch, c, problem) != 0) {
         return -1;
     }
     return check_money(c, who, problem);

@@ -8,9 +8,9 @@
 
 /* Reads a bet, win, rollback, deposit, withdrawal, the close of a round or an atomic transaction
  * for this principal. `in_batch`: a field `type` stands
- * beside the others (the caller has read it). The command borrows from the JSON and the principal.
- * 0, or -1 with the problem. Pure but for `origin`, which is the caller's. */
-int commands_read_money(json_t *json, enum command_type type, bool in_batch,
+ * beside the others (the caller has read it). The command borrows from the values and the
+ * principal. 0, or -1 with the problem. Pure but for `origin`, which is the caller's. */
+int commands_read_money(const struct value *object, enum command_type type, bool in_batch,
                         const struct principal *who, struct command *c, struct problem *problem);
 
 /* Checks and appends one command's frame. 0, or -1 with the problem. */

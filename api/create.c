@@ -31,7 +31,8 @@ int handle_player_create(struct exchange *x)
     struct command c = {.type = COMMAND_PLAYER_CREATE};
     size_t i;
 
-    if (fields_read(x->json, fields, COUNT(fields), &c, &x->problem) != 0 || create(x, &c) != 0) {
+    if (fields_read(x->tree.root, fields, COUNT(fields), &c, &x->problem) != 0 ||
+        create(x, &c) != 0) {
         return -1;
     }
     writer_put_text(&x->w, "id", c.player);
@@ -53,7 +54,7 @@ int handle_currency_create(struct exchange *x)
     };
     struct command c = {.type = COMMAND_CURRENCY_CREATE, .scale = SCALE_DEFAULT};
 
-    if (fields_read(x->json, fields, COUNT(fields), &c, &x->problem) != 0) {
+    if (fields_read(x->tree.root, fields, COUNT(fields), &c, &x->problem) != 0) {
         return -1;
     }
     if (c.name.len > CURRENCY_CODE_MAX) {
@@ -77,7 +78,8 @@ static int create_principal(struct exchange *x, enum role role)
     };
     struct command c = {.type = COMMAND_PRINCIPAL_CREATE, .role = role};
 
-    if (fields_read(x->json, fields, COUNT(fields), &c, &x->problem) != 0 || create(x, &c) != 0) {
+    if (fields_read(x->tree.root, fields, COUNT(fields), &c, &x->problem) != 0 ||
+        create(x, &c) != 0) {
         return -1;
     }
     writer_put_text(&x->w, "id", c.name);
@@ -169,7 +171,7 @@ int handle_key_create(struct exchange *x)
     char secret_text[2 * SECRET_RANDOM_BYTES + 1];
     struct key_request k = {.command = {.type = COMMAND_KEY_CREATE}};
 
-    if (fields_read(x->json, fields, COUNT(fields), &k, &x->problem) != 0) {
+    if (fields_read(x->tree.root, fields, COUNT(fields), &k, &x->problem) != 0) {
         return -1;
     }
     randombytes_buf(random, sizeof random);

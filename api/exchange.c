@@ -51,14 +51,12 @@ int exchange_parse(struct exchange *x, enum form form)
     if (x->body.len > LARGE_BODY && take_turn(x) != 0) {
         return -1;
     }
-    x->json = body_parse(x->body, form, &x->problem);
-    return x->json == NULL ? -1 : 0;
+    return body_parse(x->body, form, &x->tree, &x->problem);
 }
 
 void exchange_drop_body(struct exchange *x)
 {
-    json_decref(x->json);
-    x->json = NULL;
+    tree_release(&x->tree);
     if (x->has_turn) {
         turns_end(x->api->bodies);
         x->has_turn = false;

@@ -6,8 +6,6 @@
 #ifndef FLORIN_EXCHANGE_H
 #define FLORIN_EXCHANGE_H
 
-#include <jansson.h>
-
 #include "api/ask.h"
 #include "api/credential.h"
 #include "api/forwarded.h"
@@ -17,6 +15,7 @@
 #include "api/passwords.h"
 #include "api/streams.h"
 #include "api/turns.h"
+#include "api/value.h"
 #include "api/vault.h"
 #include "api/writer.h"
 #include "statemachine/report.h"
@@ -89,7 +88,7 @@ struct exchange {
     struct principal who;               /* ROLE_NONE on routes that need no credentials */
     uint64_t directory_version;         /* of the keys, before `who` was found among them */
     unsigned timeout_ms;
-    json_t *json; /* the body; NULL on routes without one, or when an optional one is absent */
+    struct tree tree; /* the body; empty on routes without one, or without an optional one */
     bool has_turn;
 
     /* The answer. */
@@ -112,10 +111,10 @@ struct exchange {
 void exchange_init(struct exchange *x, const struct api *api, struct bytes *out);
 void exchange_release(struct exchange *x);
 
-/* Takes the body apart into x->json: 0, or -1 and the problem. A large one waits for its turn: what
- * it is taken apart into may be a hundred times its size. */
+/* Takes the body apart into x->tree: 0, or -1 and the problem. A large one waits for its turn: what
+ * it is taken apart into may be forty times its size. */
 int exchange_parse(struct exchange *x, enum form form);
-/* Forgets x->json early, so that it takes no memory, and keeps nobody waiting, while the call waits
+/* Forgets x->tree early, so that it takes no memory, and keeps nobody waiting, while the call waits
  * for the ledger. */
 void exchange_drop_body(struct exchange *x);
 

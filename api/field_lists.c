@@ -5,29 +5,29 @@
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 /* An array of at most `most`; 0 and its length. */
-static int read_length(const struct field *f, json_t *value, size_t most, const char *of,
-                       uint8_t *length, struct problem *problem)
+static int read_length(const struct field *f, const struct value *value, size_t most,
+                       const char *of, uint8_t *length, struct problem *problem)
 {
-    if (!json_is_array(value) || json_array_size(value) > most) {
+    if (!value_is(value, VALUE_LIST) || value->n > most) {
         return problem_set(problem, PROBLEM_MALFORMED, "%s: expected a list of at most %zu %s",
                            f->name, most, of);
     }
-    *length = (uint8_t)json_array_size(value);
+    *length = (uint8_t)value->n;
     return 0;
 }
 
-static int read_currencies(const struct field *f, json_t *value, struct command *c,
+static int read_currencies(const struct field *f, const struct value *value, struct command *c,
                            struct problem *problem)
 {
-    json_t *item;
-    size_t i, j;
+    const struct value *item;
+    size_t i = 0;
+    size_t j;
 
     if (read_length(f, value, CURRENCIES_PER_PLAYER, "currencies", &c->n_currencies, problem) !=
         0) {
         return -1;
     }
-    json_array_foreach(value, i, item)
-    {
+    for (item = value->first; item != NULL; item = item->next, i++) {
         if (field_read_id(f->name, item, &c->currencies[i], problem) != 0) {
             return -1;
         }
@@ -40,21 +40,21 @@ static int read_currencies(const struct field *f, json_t *value, struct command 
     return 0;
 }
 
-static int read_ip_allow(const struct field *f, json_t *value, struct command *c,
+static int read_ip_allow(const struct field *f, const struct value *value, struct command *c,
                          struct problem *problem)
 {
     struct network network;
-    json_t *item;
-    size_t i;
+    const struct value *item;
+    size_t i = 0;
 
     if (read_length(f, value, IP_ALLOW_MAX, "networks", &c->n_ip_allow, problem) != 0) {
         return -1;
     }
-    json_array_foreach(value, i, item)
-    {
-        struct slice text = {json_string_value(item), json_string_length(item)};
+    for (item = value->first; item != NULL; item = item->next, i++) {
+        struct slice text = value_text(item);
 
-        if (!json_is_string(item) || network_parse(text, &network) != 0 || !cidr_valid(text)) {
+        if (!value_is(item, VALUE_TEXT) || network_parse(text, &network) != 0 ||
+            !cidr_valid(text)) {
             return problem_set(problem, PROBLEM_MALFORMED,
                                "%s: expected addresses and networks such as 192.0.2.7, "
                                "192.0.2.0/24 or 2001:db8::/32, with no bits set behind the prefix",
@@ -65,7 +65,7 @@ static int read_ip_allow(const struct field *f, json_t *value, struct command *c
     return 0;
 }
 
-static int read_limits(const struct field *f, json_t *value, struct command *c,
+static int read_limits(const struct field *f, const struct value *value, struct command *c,
                        struct problem *problem)
 {
     static const struct field fields[] = {
@@ -74,16 +74,15 @@ static int read_limits(const struct field *f, json_t *value, struct command *c,
         {"currency", FIELD_ID, offsetof(struct limit_change, currency), true},
         {"amount", FIELD_LIMIT_AMOUNT, 0, true},
     };
-    json_t *item;
-    size_t i;
+    const struct value *item;
+    size_t i = 0;
 
     if (read_length(f, value, LIMIT_CHANGES_MAX, "limits", &c->n_limits, problem) != 0) {
         return -1;
     }
-    json_array_foreach(value, i, item)
-    {
+    for (item = value->first; item != NULL; item = item->next, i++) {
         c->limits[i] = (struct limit_change){.kind = LIMIT_DEPOSIT};
-        if (!json_is_object(item)) {
+        if (!value_is(item, VALUE_MAP)) {
             return field_wrong(f, "objects of kind, period, currency and amount", problem);
         }
         if (fields_read(item, fields, COUNT(fields), &c->limits[i], problem) != 0) {
@@ -94,29 +93,25 @@ static int read_limits(const struct field *f, json_t *value, struct command *c,
 }
 
 /* null: the limit goes. */
-static int read_limit_amount(const struct field *f, json_t *value, struct limit_change *change,
-                             struct problem *problem)
+static int read_limit_amount(const struct field *f, const struct value *value,
+                             struct limit_change *change, struct problem *problem)
 {
-    change->none = json_is_null(value);
+    change->none = value_is(value, VALUE_NULL);
     return change->none ? 0 : field_read_amount(f, value, &change->amount, problem);
 }
 
-static int read_signed_amount(const struct field *f, json_t *value, struct command_item *item,
-                              struct problem *problem)
+static int read_signed_amount(const struct field *f, const struct value *value,
+                              struct command_item *item, struct problem *problem)
 {
-    const char *text = json_string_value(value);
-    json_t *positive;
-    int result;
+    struct slice text = value_text(value);
+    struct value positive;
 
-    item->negative = text != NULL && text[0] == '-';
+    item->negative = text.len > 0 && text.base[0] == '-';
     if (!item->negative) {
         return field_read_amount(f, value, &item->amount, problem);
     }
-    positive = json_stringn(text + 1, json_string_length(value) - 1);
-    result = positive == NULL ? problem_set(problem, PROBLEM_OVERLOADED, "%s", "")
-                              : field_read_amount(f, positive, &item->amount, problem);
-    json_decref(positive);
-    return result;
+    positive = (struct value){.kind = VALUE_TEXT, .text = text.base + 1, .n = value->n - 1};
+    return field_read_amount(f, &positive, &item->amount, problem);
 }
 
 #define ITEM_FIELDS                                                                                \
@@ -158,15 +153,15 @@ static const struct {
     {COMMAND_ADJUST, adjust_item, COUNT(adjust_item)},
 };
 
-static int read_item(const struct field *f, json_t *object, struct command_item *item,
+static int read_item(const struct field *f, const struct value *object, struct command_item *item,
                      struct problem *problem)
 {
-    const char *type = json_string_value(json_object_get(object, "type"));
+    struct slice type = value_text(value_get(object, "type"));
     size_t i;
 
     *item = (struct command_item){.type = COMMAND_BET};
-    for (i = 0; type != NULL && i < COUNT(item_types); i++) {
-        if (strcmp(type, command_type_name(item_types[i].type)) == 0) {
+    for (i = 0; i < COUNT(item_types); i++) {
+        if (slice_is(type, command_type_name(item_types[i].type))) {
             item->type = item_types[i].type;
             return fields_read(object, item_types[i].fields, item_types[i].n, item, problem);
         }
@@ -175,11 +170,12 @@ static int read_item(const struct field *f, json_t *object, struct command_item 
                        "%s: expected objects with a type: bet, win, rollback or adjust", f->name);
 }
 
-static int read_items(const struct field *f, json_t *value, struct command *c,
+static int read_items(const struct field *f, const struct value *value, struct command *c,
                       struct problem *problem)
 {
-    json_t *item;
-    size_t i, j;
+    const struct value *item;
+    size_t i = 0;
+    size_t j;
 
     if (read_length(f, value, ITEMS_MAX, "items", &c->n_items, problem) != 0) {
         return -1;
@@ -187,8 +183,7 @@ static int read_items(const struct field *f, json_t *value, struct command *c,
     if (c->n_items == 0) {
         return field_wrong(f, "at least one item", problem);
     }
-    json_array_foreach(value, i, item)
-    {
+    for (item = value->first; item != NULL; item = item->next, i++) {
         if (read_item(f, item, &c->items[i], problem) != 0) {
             problem->has_item = true;
             problem->item = (unsigned)i;
@@ -206,7 +201,8 @@ static int read_items(const struct field *f, json_t *value, struct command *c,
     return 0;
 }
 
-int field_read_many(const struct field *f, json_t *value, void *target, struct problem *problem)
+int field_read_many(const struct field *f, const struct value *value, void *target,
+                    struct problem *problem)
 {
     switch (f->kind) {
     case FIELD_CURRENCIES:

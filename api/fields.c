@@ -1,5 +1,7 @@
 #include "api/fields.h"
 
+#include <assert.h>
+
 #include "api/passwords.h"
 #include "api/time.h"
 
@@ -10,33 +12,29 @@ int field_wrong(const struct field *f, const char *expected, struct problem *pro
     return problem_set(problem, PROBLEM_MALFORMED, "%s: expected %s", f->name, expected);
 }
 
-static struct slice text_of(json_t *value)
+int field_read_id(const char *name, const struct value *value, struct slice *out,
+                  struct problem *problem)
 {
-    return (struct slice){json_string_value(value), json_string_length(value)};
-}
-
-int field_read_id(const char *name, json_t *value, struct slice *out, struct problem *problem)
-{
-    if (!json_is_string(value)) {
+    if (!value_is(value, VALUE_TEXT)) {
         return problem_set(problem, PROBLEM_MALFORMED, "%s: expected a text", name);
     }
-    if (!id_valid(text_of(value))) {
+    if (!id_valid(value_text(value))) {
         return problem_set(problem, PROBLEM_BAD_ID, "%s is not a valid id", name);
     }
-    *out = text_of(value);
+    *out = value_text(value);
     return 0;
 }
 
 /* Printable ASCII without spaces. */
-static int read_printable(const struct field *f, json_t *value, size_t least, struct slice *out,
-                          struct problem *problem)
+static int read_printable(const struct field *f, const struct value *value, size_t least,
+                          struct slice *out, struct problem *problem)
 {
     const char *expected = f->kind == FIELD_SECRET ? "a text of 16 to 128 printable characters"
                                                    : "a text of 1 to 128 printable characters";
-    struct slice text = text_of(value);
+    struct slice text = value_text(value);
     size_t i;
 
-    if (!json_is_string(value) || text.len < least || text.len > SECRET_MAX) {
+    if (!value_is(value, VALUE_TEXT) || text.len < least || text.len > SECRET_MAX) {
         return field_wrong(f, expected, problem);
     }
     for (i = 0; i < text.len; i++) {
@@ -48,29 +46,29 @@ static int read_printable(const struct field *f, json_t *value, size_t least, st
     return 0;
 }
 
-static int read_password(const struct field *f, json_t *value, struct slice *out,
+static int read_password(const struct field *f, const struct value *value, struct slice *out,
                          struct problem *problem)
 {
-    struct slice text = text_of(value);
+    struct slice text = value_text(value);
 
-    if (!json_is_string(value) || text.len < PASSWORD_MIN || text.len > PASSWORD_MAX) {
+    if (!value_is(value, VALUE_TEXT) || text.len < PASSWORD_MIN || text.len > PASSWORD_MAX) {
         return field_wrong(f, "a text of 8 to 128 bytes", problem);
     }
     *out = text;
     return 0;
 }
 
-int field_read_amount(const struct field *f, json_t *value, struct decimal *out,
+int field_read_amount(const struct field *f, const struct value *value, struct decimal *out,
                       struct problem *problem)
 {
-    if (json_is_number(value)) {
+    if (value_is(value, VALUE_INTEGER) || value_is(value, VALUE_REAL)) {
         return problem_set(problem, PROBLEM_BAD_AMOUNT,
                            "%s is a number; an amount is a text, such as \"12.50\"", f->name);
     }
-    if (!json_is_string(value)) {
+    if (!value_is(value, VALUE_TEXT)) {
         return field_wrong(f, "a decimal in a text, such as \"12.50\"", problem);
     }
-    if (decimal_parse(text_of(value), out) != 0) {
+    if (decimal_parse(value_text(value), out) != 0) {
         return problem_set(problem, PROBLEM_BAD_AMOUNT,
                            "%s: expected digits with at most %d after a point, up to "
                            "9223372036854775807 without the point",
@@ -82,22 +80,22 @@ int field_read_amount(const struct field *f, json_t *value, struct decimal *out,
     return 0;
 }
 
-static int read_number(const struct field *f, json_t *value, json_int_t least, json_int_t most,
-                       json_int_t *out, struct problem *problem)
+static int read_number(const struct field *f, const struct value *value, int64_t least,
+                       int64_t most, int64_t *out, struct problem *problem)
 {
-    if (!json_is_integer(value) || json_integer_value(value) < least ||
-        json_integer_value(value) > most) {
+    if (!value_is(value, VALUE_INTEGER) || value->integer < least || value->integer > most) {
         return problem_set(problem, PROBLEM_MALFORMED,
                            "%s: expected a whole number from %lld to %lld", f->name,
                            (long long)least, (long long)most);
     }
-    *out = json_integer_value(value);
+    *out = value->integer;
     return 0;
 }
 
-static int read_word(const struct field *f, json_t *value, void *out, struct problem *problem)
+static int read_word(const struct field *f, const struct value *value, void *out,
+                     struct problem *problem)
 {
-    struct slice text = json_is_string(value) ? text_of(value) : (struct slice){"", 0};
+    struct slice text = value_is(value, VALUE_TEXT) ? value_text(value) : (struct slice){"", 0};
 
     switch (f->kind) {
     case FIELD_ROLE:
@@ -129,15 +127,15 @@ static int read_word(const struct field *f, json_t *value, void *out, struct pro
     }
 }
 
-static int read_seconds(const struct field *f, json_t *value, uint32_t *out,
+static int read_seconds(const struct field *f, const struct value *value, uint32_t *out,
                         struct problem *problem)
 {
-    json_int_t least = f->kind == FIELD_TTL || f->kind == FIELD_EXPIRES ? 1 : 0;
-    json_int_t most = f->kind == FIELD_TTL       ? SESSION_TTL_S_MAX
-                      : f->kind == FIELD_EXPIRES ? HOLD_EXPIRES_S_MAX
-                      : f->kind == FIELD_RATE    ? RATE_PER_S_MAX
-                                                 : REMINDER_S_MAX;
-    json_int_t number;
+    int64_t least = f->kind == FIELD_TTL || f->kind == FIELD_EXPIRES ? 1 : 0;
+    int64_t most = f->kind == FIELD_TTL       ? SESSION_TTL_S_MAX
+                   : f->kind == FIELD_EXPIRES ? HOLD_EXPIRES_S_MAX
+                   : f->kind == FIELD_RATE    ? RATE_PER_S_MAX
+                                              : REMINDER_S_MAX;
+    int64_t number = 0;
 
     if (read_number(f, value, least, most, &number, problem) != 0) {
         return -1;
@@ -146,9 +144,10 @@ static int read_seconds(const struct field *f, json_t *value, uint32_t *out,
     return 0;
 }
 
-static int read_time(const struct field *f, json_t *value, uint64_t *out, struct problem *problem)
+static int read_time(const struct field *f, const struct value *value, uint64_t *out,
+                     struct problem *problem)
 {
-    if (!json_is_string(value) || time_parse(text_of(value), out) != 0) {
+    if (!value_is(value, VALUE_TEXT) || time_parse(value_text(value), out) != 0) {
         return field_wrong(f, "a time in UTC such as 2026-12-31T23:59:59.000Z", problem);
     }
     if (*out == 0) { /* a command's zero is no time: "without end" */
@@ -157,9 +156,10 @@ static int read_time(const struct field *f, json_t *value, uint64_t *out, struct
     return 0;
 }
 
-static int read_plain(const struct field *f, json_t *value, void *out, struct problem *problem)
+static int read_plain(const struct field *f, const struct value *value, void *out,
+                      struct problem *problem)
 {
-    json_int_t number = 0;
+    int64_t number = 0;
 
     switch (f->kind) {
     case FIELD_SCALE:
@@ -175,23 +175,24 @@ static int read_plain(const struct field *f, json_t *value, void *out, struct pr
         *(uint64_t *)out = (uint64_t)number;
         return 0;
     case FIELD_BOOL:
-        if (!json_is_boolean(value)) {
+        if (!value_is(value, VALUE_BOOL)) {
             return field_wrong(f, "true or false", problem);
         }
-        *(bool *)out = json_is_true(value);
+        *(bool *)out = value->boolean;
         return 0;
     case FIELD_LIST:
-        if (!json_is_array(value)) {
+        if (!value_is(value, VALUE_LIST)) {
             return field_wrong(f, "a list", problem);
         }
-        *(json_t **)out = value;
+        *(const struct value **)out = value;
         return 0;
     default:
         return 0;
     }
 }
 
-static int read_field(const struct field *f, json_t *value, void *target, struct problem *problem)
+static int read_field(const struct field *f, const struct value *value, void *target,
+                      struct problem *problem)
 {
     void *out = (char *)target + f->offset;
 
@@ -239,27 +240,40 @@ static int read_field(const struct field *f, json_t *value, void *target, struct
     return -1;
 }
 
-int fields_read(json_t *object, const struct field *fields, size_t n, void *target,
+/* The field of this name, or n. */
+static size_t find_field(const struct field *fields, size_t n, struct slice name)
+{
+    size_t i = 0;
+
+    while (i < n && (name.len == 0 || fields[i].name[0] != name.base[0] ||
+                     !slice_is(name, fields[i].name))) {
+        i++;
+    }
+    return i;
+}
+
+int fields_read(const struct value *object, const struct field *fields, size_t n, void *target,
                 struct problem *problem)
 {
-    const char *key;
-    json_t *value;
+    const struct value *value;
+    uint32_t seen = 0;
     size_t i;
 
-    json_object_foreach(object, key, value)
-    {
-        for (i = 0; i < n && strcmp(fields[i].name, key) != 0; i++) {
-        }
+    assert(n <= 32);
+    for (value = value_first(object); value != NULL; value = value->next) {
+        i = find_field(fields, n, value->key);
         if (i == n) {
-            return problem_set(problem, PROBLEM_UNKNOWN_FIELD, "unknown field: %.*s", QUOTE_MAX,
-                               key);
+            return problem_set(problem, PROBLEM_UNKNOWN_FIELD, "unknown field: %.*s",
+                               value->key.len < QUOTE_MAX ? (int)value->key.len : QUOTE_MAX,
+                               value->key.base);
         }
         if (read_field(&fields[i], value, target, problem) != 0) {
             return -1;
         }
+        seen |= UINT32_C(1) << i;
     }
     for (i = 0; i < n; i++) {
-        if (fields[i].required && json_object_get(object, fields[i].name) == NULL) {
+        if (fields[i].required && (seen & UINT32_C(1) << i) == 0) {
             return problem_set(problem, PROBLEM_MALFORMED, "missing field: %s", fields[i].name);
         }
     }

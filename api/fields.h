@@ -1,13 +1,12 @@
 /* Reads a request's fields strictly, by a table: which there may be, of what kind, which must be.
  *
  * Anything that the table does not name is refused (`unknown_field`), so that a misspelt optional
- * field is never silently ignored. Texts are borrowed from the JSON values. Pure; any thread. */
+ * field is never silently ignored. Texts are borrowed from the values. Pure; any thread. */
 #ifndef FLORIN_FIELDS_H
 #define FLORIN_FIELDS_H
 
-#include <jansson.h>
-
 #include "api/problem.h"
+#include "api/value.h"
 #include "statemachine/command.h"
 
 enum field_kind {
@@ -33,7 +32,7 @@ enum field_kind {
     FIELD_NODE,           /* uint64_t above zero */
     FIELD_TIME,           /* uint64_t: Unix ms, of a time as RFC 3339 has it */
     FIELD_BOOL,           /* bool */
-    FIELD_LIST,           /* json_t *: an array, borrowed */
+    FIELD_LIST,           /* const struct value *: a list, borrowed */
     FIELD_SKIP,           /* read by somebody else */
 
     /* These fill their places in a struct command, which the target must begin with. */
@@ -59,20 +58,22 @@ enum { REMINDER_S_MAX = 86400 };
 
 /* Fills `target` with the fields of `object`; absent ones are left alone. 0, or -1 and the problem
  * of the first wrong one. */
-int fields_read(json_t *object, const struct field *fields, size_t n, void *target,
+int fields_read(const struct value *object, const struct field *fields, size_t n, void *target,
                 struct problem *problem);
 
 /* The value of a field is not what it should be: `malformed`; -1. */
 int field_wrong(const struct field *f, const char *expected, struct problem *problem);
 
 /* An id under any name. 0, or -1 and the problem. */
-int field_read_id(const char *name, json_t *value, struct slice *out, struct problem *problem);
+int field_read_id(const char *name, const struct value *value, struct slice *out,
+                  struct problem *problem);
 
 /* A decimal in a text; zero only where the kind allows it. 0, or -1 and the problem. */
-int field_read_amount(const struct field *f, json_t *value, struct decimal *out,
+int field_read_amount(const struct field *f, const struct value *value, struct decimal *out,
                       struct problem *problem);
 
 /* field_lists.c: the kinds that fill more than one place. 0, or -1 and the problem. */
-int field_read_many(const struct field *f, json_t *value, void *target, struct problem *problem);
+int field_read_many(const struct field *f, const struct value *value, void *target,
+                    struct problem *problem);
 
 #endif

@@ -58,7 +58,7 @@ int handle_member_add(struct exchange *x)
     struct add_request request = {0};
     struct member_change change = {.op = MEMBER_ADD};
 
-    if (fields_read(x->json, fields, 2, &request, &x->problem) != 0) {
+    if (fields_read(x->tree.root, fields, 2, &request, &x->problem) != 0) {
         return -1;
     }
     if (request.address.len >= sizeof change.address) {
@@ -136,7 +136,7 @@ int handle_transfer(struct exchange *x)
     char id[24];
     int result;
 
-    if (x->json != NULL && fields_read(x->json, fields, 1, &to, &x->problem) != 0) {
+    if (x->tree.root != NULL && fields_read(x->tree.root, fields, 1, &to, &x->problem) != 0) {
         return -1;
     }
     snprintf(id, sizeof id, "%llu", (unsigned long long)to);

@@ -23,7 +23,7 @@ static int read_and_run(struct exchange *x, enum command_type type)
 {
     struct command c;
 
-    if (commands_read_money(x->json, type, false, &x->who, &c, &x->problem) != 0) {
+    if (commands_read_money(x->tree.root, type, false, &x->who, &c, &x->problem) != 0) {
         return -1;
     }
     return run(x, &c);
@@ -73,7 +73,7 @@ static int end_withdrawal(struct exchange *x, enum command_type type)
     c.type = type;
     c.principal = slice_of(x->who.name);
     c.original = slice_of(x->ids[0]);
-    if ((x->json != NULL && fields_read(x->json, fields, n, &c, &x->problem) != 0) ||
+    if ((x->tree.root != NULL && fields_read(x->tree.root, fields, n, &c, &x->problem) != 0) ||
         exchange_check_player(x, c.player) != 0) {
         return -1;
     }
@@ -102,7 +102,7 @@ int handle_round_close(struct exchange *x)
     c.type = COMMAND_ROUND_CLOSE;
     c.principal = slice_of(x->who.name);
     c.round = slice_of(x->ids[0]);
-    if (fields_read(x->json, fields, 2, &c, &x->problem) != 0) {
+    if (fields_read(x->tree.root, fields, 2, &c, &x->problem) != 0) {
         return -1;
     }
     return run(x, &c);

@@ -66,11 +66,11 @@ static int update_principal(struct exchange *x, enum role role)
     c.type = COMMAND_PRINCIPAL_UPDATE;
     c.name = slice_of(x->ids[0]);
     c.role = role;
-    if (fields_read(x->json, fields, COUNT(fields), &c, &x->problem) != 0) {
+    if (fields_read(x->tree.root, fields, COUNT(fields), &c, &x->problem) != 0) {
         return -1;
     }
     for (i = 0; i < COUNT(fields); i++) {
-        c.sets |= json_object_get(x->json, fields[i].name) != NULL ? (unsigned)bits[i] : 0U;
+        c.sets |= value_get(x->tree.root, fields[i].name) != NULL ? (unsigned)bits[i] : 0U;
     }
     if (c.sets == 0) {
         return problem_set(&x->problem, PROBLEM_MALFORMED,
@@ -106,7 +106,7 @@ int handle_key_update(struct exchange *x)
     command_init(&c);
     c.type = COMMAND_KEY_UPDATE;
     c.name = slice_of(x->ids[0]);
-    if (fields_read(x->json, fields, 1, &c, &x->problem) != 0 ||
+    if (fields_read(x->tree.root, fields, 1, &c, &x->problem) != 0 ||
         commands_run(x, &c, &held, &o) != 0) {
         return -1;
     }

@@ -44,9 +44,9 @@ int handle_player(struct exchange *x)
 /* Which of the fields were given. */
 static int read_sets(struct exchange *x, struct command *c)
 {
-    bool status = json_object_get(x->json, "status") != NULL;
-    bool until = json_object_get(x->json, "until") != NULL;
-    bool reminder = json_object_get(x->json, "reminder_s") != NULL;
+    bool status = value_get(x->tree.root, "status") != NULL;
+    bool until = value_get(x->tree.root, "until") != NULL;
+    bool reminder = value_get(x->tree.root, "reminder_s") != NULL;
 
     if (until && (!status || c->status == PLAYER_ACTIVE)) {
         return problem_set(&x->problem, PROBLEM_MALFORMED,
@@ -75,7 +75,7 @@ int handle_player_update(struct exchange *x)
     command_init(&c);
     c.type = COMMAND_PLAYER_UPDATE;
     c.player = slice_of(x->ids[0]);
-    if (fields_read(x->json, fields, COUNT(fields), &c, &x->problem) != 0 ||
+    if (fields_read(x->tree.root, fields, COUNT(fields), &c, &x->problem) != 0 ||
         read_sets(x, &c) != 0 || commands_run(x, &c, &held, &o) != 0) {
         return -1;
     }
@@ -98,7 +98,7 @@ int handle_password_set(struct exchange *x)
     struct outcome o;
     struct ticket *held;
 
-    if (fields_read(x->json, fields, 1, &password, &x->problem) != 0) {
+    if (fields_read(x->tree.root, fields, 1, &password, &x->problem) != 0) {
         return -1;
     }
     if (passwords_hash(x->api->passwords, password, x->timeout_ms, hash) != 0) {
@@ -198,7 +198,7 @@ int handle_login(struct exchange *x)
     struct login_request r;
     int right;
 
-    if (fields_read(x->json, fields, COUNT(fields), &r, &x->problem) != 0 ||
+    if (fields_read(x->tree.root, fields, COUNT(fields), &r, &x->problem) != 0 ||
         check_login_rate(x, r.player) != 0) {
         return -1;
     }

@@ -228,20 +228,20 @@ static int read_body(struct exchange *x, const struct route *r)
 static void find_subject(const struct exchange *x, char subject[static ID_MAX + 1])
 {
     static const char *const members[] = {"id", "key", "code", "principal"};
-    const json_t *node = json_object_get(x->json, "id"); /* or `to`, of a transfer */
+    const struct value *node = value_get(x->tree.root, "id"); /* or `to`, of a transfer */
     size_t i;
 
     memcpy(subject, x->ids[0], sizeof x->ids[0]);
     for (i = 0; subject[0] == '\0' && i < sizeof members / sizeof *members; i++) {
-        const char *text = json_string_value(json_object_get(x->json, members[i]));
+        struct slice text = value_text(value_get(x->tree.root, members[i]));
 
-        if (text != NULL && id_valid(slice_of(text))) {
-            snprintf(subject, ID_MAX + 1, "%s", text);
+        if (id_valid(text)) {
+            snprintf(subject, ID_MAX + 1, "%.*s", (int)text.len, text.base);
         }
     }
-    node = node != NULL ? node : json_object_get(x->json, "to");
-    if (json_is_integer(node)) {
-        snprintf(subject, ID_MAX + 1, "%lld", (long long)json_integer_value(node));
+    node = node != NULL ? node : value_get(x->tree.root, "to");
+    if (value_is(node, VALUE_INTEGER)) {
+        snprintf(subject, ID_MAX + 1, "%lld", (long long)node->integer);
     }
 }
 

@@ -16,7 +16,7 @@ enum {
     HEADER_MAX = 16384,
     THREADS_DEFAULT = 512,
     ACCEPT_QUEUE = 1024,
-    LARGE_BODIES = 4, /* taken apart at once: some 20 MiB each, 100 MiB where somebody means harm */
+    LARGE_BODIES = 4, /* taken apart at once: some 3 MiB each, 40 MiB where somebody means harm */
     STOP_WAIT_S = TIMEOUT_MAX_MS / 1000 + 5, /* longer than any call may take */
 };
 

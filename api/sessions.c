@@ -49,8 +49,7 @@ static int check_launcher(struct exchange *x)
 {
     /* Anybody may send a token that is none: not so many that it costs the others anything. */
     const struct limiter_rule rule = {LAUNCHES_OF_ADDRESS, NS_PER_LAUNCH};
-    bool by_token =
-        !exchange_has_credentials(x) && json_object_get(x->json, "player_token") != NULL;
+    bool by_token = !exchange_has_credentials(x) && value_get(x->tree.root, "player_token") != NULL;
 
     return by_token ? exchange_take(x, "/launch/address/", slice_of(x->remote), rule)
                     : exchange_require_role(x, ROLE_PLATFORM);
@@ -74,7 +73,7 @@ int handle_session_open(struct exchange *x)
     r.command.type = COMMAND_SESSION_OPEN;
     r.command.ttl_s = SESSION_TTL_S_DEFAULT;
     if (check_launcher(x) != 0 ||
-        fields_read(x->json, fields, sizeof fields / sizeof *fields, &r, &x->problem) != 0) {
+        fields_read(x->tree.root, fields, sizeof fields / sizeof *fields, &r, &x->problem) != 0) {
         return -1;
     }
     if (r.player_token.len > 0) {
@@ -108,7 +107,7 @@ int handle_session_rotate(struct exchange *x)
 
     command_init(&c);
     c.type = COMMAND_SESSION_ROTATE;
-    if (x->json != NULL && fields_read(x->json, fields, 1, &c, &x->problem) != 0) {
+    if (x->tree.root != NULL && fields_read(x->tree.root, fields, 1, &c, &x->problem) != 0) {
         return -1;
     }
     token_make(&token);
@@ -176,7 +175,7 @@ int handle_authenticate(struct exchange *x)
     struct answer a;
     int result;
 
-    if (fields_read(x->json, fields, 1, &token, &x->problem) != 0) {
+    if (fields_read(x->tree.root, fields, 1, &token, &x->problem) != 0) {
         return -1;
     }
     token_hash(token, hash);

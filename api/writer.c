@@ -107,31 +107,49 @@ static void pack_text(struct writer *w, struct slice text)
     msgpack_pack_str_body(&p, text.base, text.len);
 }
 
-/* Quotes, backslashes and control characters; everything else may stand as it is in UTF-8. */
+/* How much of the text may stand in JSON as it is: all but quotes, backslashes and control
+ * characters. */
+static size_t plain_length(struct slice text)
+{
+    static const uint8_t plain[256] = {
+        [0x20 ... '"' - 1] = 1,
+        ['"' + 1 ... '\\' - 1] = 1,
+        ['\\' + 1 ... 0xff] = 1,
+    };
+    const uint8_t *at = (const uint8_t *)text.base;
+    size_t i = 0;
+
+    while (text.len - i >= 4 &&
+           plain[at[i]] & plain[at[i + 1]] & plain[at[i + 2]] & plain[at[i + 3]]) {
+        i += 4;
+    }
+    while (i < text.len && plain[at[i]]) {
+        i++;
+    }
+    return i;
+}
+
+static void write_escape(struct bytes *out, unsigned char c)
+{
+    char escape[8];
+    int len = snprintf(escape, sizeof escape, c >= 0x20 ? "\\%c" : "\\u%04x", c);
+
+    bytes_append(out, escape, (size_t)len);
+}
+
 static void write_json_text(struct bytes *out, struct slice text)
 {
-    size_t from = 0;
-    size_t i;
-
     bytes_append(out, "\"", 1);
-    for (i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.base[i];
-        char escape[8];
-        int len;
+    for (;;) {
+        size_t len = plain_length(text);
 
-        if (c >= 0x20 && c != '"' && c != '\\') {
-            continue;
+        bytes_append(out, text.base, len);
+        if (len == text.len) {
+            break;
         }
-        bytes_append(out, text.base + from, i - from);
-        from = i + 1;
-        if (c >= 0x20) {
-            len = snprintf(escape, sizeof escape, "\\%c", c);
-        } else {
-            len = snprintf(escape, sizeof escape, "\\u%04x", c);
-        }
-        bytes_append(out, escape, (size_t)len);
+        write_escape(out, (unsigned char)text.base[len]);
+        text = (struct slice){text.base + len + 1, text.len - len - 1};
     }
-    bytes_append(out, text.base + from, text.len - from);
     bytes_append(out, "\"", 1);
 }
 

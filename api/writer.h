@@ -1,8 +1,7 @@
 /* Writes an answer's body, as JSON or as MessagePack, straight into bytes.
  *
  * Handlers say what an answer holds once, in order; the writer knows the two forms. It builds no
- * tree: a batch's answer has over a hundred thousand values, and jansson's would take three
- * allocations for each (parsing, where bytes from outside need care, is jansson's and msgpack-c's).
+ * tree: a batch's answer has over a hundred thousand values.
  *
  * Plain data; one thread at a time. A map's and a list's length stands before its content in
  * MessagePack, so both are written with a 16-bit length that is filled in when they close: at most

@@ -35,7 +35,7 @@ wanted=()
 want_group() {
     case $1 in
     run)
-        wanted+=(gcc libc6-dev make libuv1-dev liblmdb-dev libcivetweb-dev libjansson-dev
+        wanted+=(gcc libc6-dev make libuv1-dev liblmdb-dev libcivetweb-dev libjansson-dev libyajl-dev
             libssl-dev libsodium-dev libisal-dev libcurl4-openssl-dev libsystemd-dev curl)
         ;;
     test) wanted+=(libcmocka-dev libyaml-dev valgrind clang-format) ;;

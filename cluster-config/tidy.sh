@@ -61,7 +61,8 @@ uv.h consensus node api
 lmdb.h statemachine
 msgpack statemachine api
 civetweb.h api
-jansson.h api cluster-config jepsen
+yajl/ api
+jansson.h cluster-config jepsen
 curl/ cluster-config
 openssl/ api consensus cluster-config
 isa-l statemachine

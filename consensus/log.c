@@ -152,9 +152,10 @@ static int log_check(const struct log *log, struct fault *fault)
     return 0;
 }
 
-/* Blocks that are reserved but were never written cost each sync of theirs a commit of the file
- * system's journal, which on ext4 may wait for all that other files have dirty, such as a
- * checkpoint. So zeros are written ahead of the entries, once for many syncs. */
+/* Blocks that are reserved but were never written cost each sync of theirs a write of the file's
+ * metadata: a commit of the file system's journal, where there is one, which may wait for all that
+ * other files have dirty, such as a checkpoint. So zeros are written ahead of the entries, once for
+ * many syncs. */
 static int write_ahead(struct log *log, struct fault *fault)
 {
     static const uint8_t zeros[ZEROS_BYTES];

@@ -133,8 +133,10 @@ int store_runs_get(struct store_lmdb *s, enum store_table table, struct slice ke
     return rc;
 }
 
-/* The walk's step in one run, which stands at a key below `key`: mostly the next one is it. *found
- * and *value say what was found. 1, 0 there is none, -1, or STEP_TOO_SHORT. */
+/* The walk's step in one run, which stands at a key below `key`: mostly the next one is it, and
+ * then it and the one before are whole and on their sides of `key`. 1, 0 there is none, -1, or
+ * STEP_TOO_SHORT: a search will say, unless the step went back: then a search could miss the key
+ * that was passed over. */
 static int step(struct store_lmdb *s, enum store_table table, struct store_tree *t,
                 struct store_place *place, struct slice key, struct fault *fault)
 {

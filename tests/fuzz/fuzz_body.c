@@ -44,7 +44,7 @@ static void check_problem(const struct problem *problem)
     }
 }
 
-static void check_money(json_t *json, unsigned call)
+static void check_money(const struct value *object, unsigned call)
 {
     static const enum command_type types[] = {COMMAND_BET, COMMAND_WIN, COMMAND_ROLLBACK,
                                               COMMAND_DEPOSIT};
@@ -55,7 +55,7 @@ static void check_money(json_t *json, unsigned call)
     struct command c;
     struct problem problem;
 
-    if (commands_read_money(json, type, (call & BATCH) != 0, &who, &c, &problem) != 0) {
+    if (commands_read_money(object, type, (call & BATCH) != 0, &who, &c, &problem) != 0) {
         check_problem(&problem);
         return;
     }
@@ -63,7 +63,7 @@ static void check_money(json_t *json, unsigned call)
 }
 
 /* The lists and the plain kinds that updates are made of. */
-static void check_update(json_t *json, enum command_type type)
+static void check_update(const struct value *object, enum command_type type)
 {
     static const struct field fields[] = {
         {"status", FIELD_STATUS, offsetof(struct command, status), false},
@@ -82,7 +82,7 @@ static void check_update(json_t *json, enum command_type type)
 
     command_init(&c);
     c.type = type;
-    if (fields_read(json, fields, sizeof fields / sizeof *fields, &c, &problem) != 0) {
+    if (fields_read(object, fields, sizeof fields / sizeof *fields, &c, &problem) != 0) {
         check_problem(&problem);
         return;
     }
@@ -95,30 +95,61 @@ static void check_update(json_t *json, enum command_type type)
     check_encoding(&c, false); /* what one of the two has, the other may not have */
 }
 
-static void check_command(json_t *json, unsigned call)
+static void check_command(const struct value *object, unsigned call)
 {
     if (call & PLAYER) {
-        check_update(json, COMMAND_PLAYER_UPDATE);
+        check_update(object, COMMAND_PLAYER_UPDATE);
     } else if (call & PRINCIPAL) {
-        check_update(json, COMMAND_PRINCIPAL_UPDATE);
+        check_update(object, COMMAND_PRINCIPAL_UPDATE);
     } else {
-        check_money(json, call);
+        check_money(object, call);
+    }
+}
+
+/* What value.h promises of every tree. */
+static void check_tree(const struct value *v, unsigned depth)
+{
+    const struct value *member, *other;
+    uint32_t n = 0;
+
+    if (value_is(v, VALUE_TEXT) && v->n > 0 && memchr(v->text, 0, v->n) != NULL) {
+        abort();
+    }
+    if (!value_is(v, VALUE_LIST) && !value_is(v, VALUE_MAP)) {
+        return;
+    }
+    if (depth == VALUE_DEPTH_MAX) {
+        abort();
+    }
+    for (member = v->first; member != NULL; member = member->next, n++) {
+        for (other = member->next; v->kind == VALUE_MAP && other != NULL; other = other->next) {
+            if (slice_equal(member->key, other->key)) {
+                abort();
+            }
+        }
+        check_tree(member, depth + 1);
+    }
+    if (n != v->n) {
+        abort();
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct problem problem;
-    json_t *json;
+    struct tree tree;
 
     if (size == 0) {
         return 0;
     }
-    json = body_parse((struct slice){(const char *)data + 1, size - 1},
-                      (data[0] & MSGPACK) != 0 ? FORM_MSGPACK : FORM_JSON, &problem);
-    if (json != NULL) {
-        check_command(json, data[0]);
-        json_decref(json);
+    tree_init(&tree);
+    if (body_parse((struct slice){(const char *)data + 1, size - 1},
+                   (data[0] & MSGPACK) != 0 ? FORM_MSGPACK : FORM_JSON, &tree, &problem) == 0) {
+        check_tree(tree.root, 0);
+        check_command(tree.root, data[0]);
+    } else {
+        check_problem(&problem);
     }
+    tree_release(&tree);
     return 0;
 }

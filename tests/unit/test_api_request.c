@@ -98,7 +98,8 @@ static bool was_told(const char *text)
         bool found;
 
         pthread_mutex_lock(&told.lock);
-        found = memmem(told.text.base, told.text.len, text, strlen(text)) != NULL;
+        found =
+            told.text.len > 0 && memmem(told.text.base, told.text.len, text, strlen(text)) != NULL;
         pthread_mutex_unlock(&told.lock);
         if (found) {
             return true;
