@@ -135,10 +135,12 @@ int store_runs_get(struct store_lmdb *s, enum store_table table, struct slice ke
 
 /* The walk's step in one run, which stands at a key below `key`: mostly the next one is it, and
  * then it and the one before are whole and on their sides of `key`. 1, 0 there is none, -1, or
- * STEP_TOO_SHORT: a search will say. */
+ * STEP_TOO_SHORT: a search will say, unless the step went back: then a search could miss the key
+ * that was passed over. */
 static int step(struct store_lmdb *s, enum store_table table, struct store_tree *t,
                 struct store_place *place, struct slice key, struct fault *fault)
 {
+    struct slice last = place->key;
     MDB_val k, v;
     int rc = mdb_cursor_get(t->cursor, &k, &v, MDB_NEXT);
 
@@ -152,6 +154,9 @@ static int step(struct store_lmdb *s, enum store_table table, struct store_tree 
         return -1;
     }
     place->key = store_lmdb_slice(k);
+    if (key_compare(place->key, last) <= 0) {
+        return store_lmdb_damaged_table(s, table, "its keys are not in order", fault);
+    }
     return key_compare(place->key, key) >= 0 ? 1 : STEP_TOO_SHORT;
 }
 
@@ -195,13 +200,15 @@ int store_runs_seek(struct store_lmdb *s, enum store_table table, struct slice k
     unsigned i;
 
     assert(key.len <= sizeof r->asked);
+    /* A place that was right for a lower key is so for this one up to what stands there. */
+    for (i = 0; back && i < r->manifest.n_runs; i++) {
+        r->places[i].is = PLACE_UNKNOWN;
+    }
     memmove(r->asked, key.len == 0 ? "" : key.base, key.len);
     r->asked_len = key.len;
     for (i = 0; i < r->manifest.n_runs; i++) {
         struct store_place *place = &r->places[i];
 
-        /* A place that was right for a lower key is so for this one up to what stands there. */
-        place->is = back ? PLACE_UNKNOWN : place->is;
         if ((place->is == PLACE_UNKNOWN ||
              (place->is == PLACE_AT && key_compare(place->key, key) < 0)) &&
             move(s, table, &r->walks[r->manifest.runs[i].slot], place, key, fault) != 0) {

@@ -1,5 +1,5 @@
 /* The store's file as a whole: one of before there were runs, one of a later program, and one whose
- * list of runs, or a run itself, is damaged. What is wrong is put there with LMDB itself. */
+ * list of runs is damaged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,110 +9,9 @@
 
 #include "statemachine/crc32c.h"
 #include "tests/unit/old_store.h"
-#include "tests/unit/runs_fixture.h"
+#include "tests/unit/runs_scene.h"
 
-enum { COMMITS = 100, SCRAMBLES = 400, COMMITS_MOST = 300, LIST_MAX = 2000 };
-
-struct world {
-    char folder[256];
-    char path[300];
-    struct store store;
-    struct runs_model model;
-    unsigned commits;
-    struct fault fault;
-};
-
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-
-    fixture_folder(w->folder);
-    snprintf(w->path, sizeof w->path, "%s/data.mdb", w->folder);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-
-    fixture_remove(w->folder);
-    free(w);
-    return 0;
-}
-
-/* ---- the file from outside ---- */
-
-struct raw {
-    MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi unnamed;
-};
-
-static void raw_open(struct world *w, struct raw *r)
-{
-    assert_int_equal(mdb_env_create(&r->env), 0);
-    assert_int_equal(mdb_env_set_maxdbs(r->env, STORE_DATABASES), 0);
-    assert_int_equal(mdb_env_set_mapsize(r->env, RUNS_MAP_BYTES), 0);
-    assert_int_equal(mdb_env_open(r->env, w->folder, MDB_NOSYNC, 0600), 0);
-    assert_int_equal(mdb_txn_begin(r->env, NULL, 0, &r->txn), 0);
-    assert_int_equal(mdb_dbi_open(r->txn, NULL, 0, &r->unnamed), 0);
-}
-
-static void raw_close(struct raw *r)
-{
-    assert_int_equal(mdb_txn_commit(r->txn), 0);
-    mdb_env_close(r->env);
-}
-
-static MDB_val text_val(const char *text)
-{
-    return (MDB_val){strlen(text), (void *)(uintptr_t)text};
-}
-
-static size_t raw_get(struct raw *r, const char *name, uint8_t *out, size_t most)
-{
-    MDB_val k = text_val(name), v;
-
-    assert_int_equal(mdb_get(r->txn, r->unnamed, &k, &v), 0);
-    assert_true(v.mv_size <= most);
-    memcpy(out, v.mv_data, v.mv_size);
-    return v.mv_size;
-}
-
-static void raw_put(struct raw *r, const char *name, const void *record, size_t len)
-{
-    MDB_val k = text_val(name), v = {len, (void *)(uintptr_t)record};
-
-    assert_int_equal(mdb_put(r->txn, r->unnamed, &k, &v, 0), 0);
-}
-
-static void write_record(struct world *w, const char *name, const void *record, size_t len)
-{
-    struct raw r;
-
-    raw_open(w, &r);
-    raw_put(&r, name, record, len);
-    raw_close(&r);
-}
-
-/* ---- */
-
-static void open_store(struct world *w)
-{
-    if (runs_open(&w->store, w->folder, &w->fault) != 0) {
-        fail_msg("%s", w->fault.text);
-    }
-}
-
-static void commit_on(struct world *w, unsigned until)
-{
-    while (w->commits < until) {
-        assert_int_equal(runs_commit(&w->store, ++w->commits, &w->fault), 0);
-        runs_model_commit(&w->model, w->commits);
-    }
-    assert_int_equal(w->store.renew(w->store.impl, &w->fault), 0);
-}
+enum { SCRAMBLES = 400 };
 
 static void expect_refused(struct world *w, const char *why)
 {
@@ -134,6 +33,10 @@ static void test_format_1(void **state)
     struct raw r;
 
     open_store(w);
+    w->store.close(w->store.impl);
+    old_store_make(w->folder, TABLE_COUNT); /* an empty one */
+    open_store(w);
+    assert_int_equal(runs_manifest(&w->store, 0)->n_runs, 0);
     commit_on(w, 60);
     w->store.close(w->store.impl);
     old_store_make(w->folder, TABLE_COUNT);
@@ -159,6 +62,30 @@ static void test_format_1(void **state)
     w->store.close(w->store.impl);
 }
 
+/* What was one tree is a run of the level that its size says: of a lower one, all that comes after
+ * would be merged with it again and again. */
+static void test_format_1_large(void **state)
+{
+    enum { KEYS = RUN_LEAST_KEYS * RUN_FANOUT };
+    static struct store_write writes[KEYS];
+    static char keys[KEYS][RUNS_KEY_MAX];
+    struct world *w = *state;
+    unsigned i;
+
+    for (i = 0; i < KEYS; i++) {
+        snprintf(keys[i], RUNS_KEY_MAX, "%08u", i);
+        writes[i] = (struct store_write){TABLE_TRANSACTION, slice_of(keys[i]), slice_of("value")};
+    }
+    open_store(w);
+    assert_int_equal(w->store.commit(w->store.impl, writes, KEYS, &w->fault), 0);
+    w->store.close(w->store.impl);
+    old_store_make(w->folder, TABLE_COUNT);
+    open_store(w);
+    assert_int_equal(runs_manifest(&w->store, 0)->n_runs, 1);
+    assert_int_equal(runs_manifest(&w->store, 0)->runs[0].level, 1);
+    w->store.close(w->store.impl);
+}
+
 static void test_newer(void **state)
 {
     static const uint8_t formats[][2] = {{3, TABLE_COUNT}, {2, TABLE_COUNT + 1}};
@@ -171,28 +98,8 @@ static void test_newer(void **state)
         write_record(w, "florin", formats[i], sizeof formats[i]);
         expect_refused(w, "newer format");
         fixture_remove(w->folder);
-        fixture_folder(w->folder);
-        snprintf(w->path, sizeof w->path, "%s/data.mdb", w->folder);
+        start_anew(w);
     }
-}
-
-/* A store with several runs and a merge under way; and its list of runs. */
-static size_t prepare(struct world *w, const char *name, uint8_t list[static LIST_MAX])
-{
-    struct raw r;
-    size_t len;
-
-    open_store(w);
-    commit_on(w, COMMITS);
-    while (runs_manifest(&w->store, 0)->n_merges == 0 ||
-           runs_manifest(&w->store, 1)->n_merges == 0) {
-        commit_on(w, w->commits + 1);
-    }
-    w->store.close(w->store.impl);
-    raw_open(w, &r);
-    len = raw_get(&r, name, list, LIST_MAX);
-    raw_close(&r);
-    return len;
 }
 
 static void test_manifest_damaged(void **state)
@@ -227,6 +134,105 @@ static void test_manifest_damaged(void **state)
     w->store.close(w->store.impl);
     write_record(w, "runs of round", list, len); /* another's */
     expect_refused(w, "is damaged (runs of round");
+}
+
+static void expect_senseless(struct world *w, const struct store_manifest *m)
+{
+    struct store_lmdb s = {.read = NULL};
+    struct raw r;
+
+    raw_open(w, &r);
+    s.unnamed = r.unnamed;
+    assert_int_equal(store_manifest_save(&s, r.txn, TABLE_TRANSACTION, m), 0);
+    raw_close(&r);
+    expect_refused(w, "is damaged (runs of transaction: it makes no sense");
+}
+
+/* Each rule of a list of runs, broken alone. */
+static void test_manifest_senseless(void **state)
+{
+    struct world *w = *state;
+    struct store_manifest good, bad;
+    struct store_run *last, extra = {.number = 0};
+    uint8_t list[LIST_MAX];
+    unsigned input = 0;
+
+    prepare(w, "runs of transaction", list);
+    open_store(w);
+    good = *runs_manifest(&w->store, 0);
+    w->store.close(w->store.impl);
+    extra.slot = unused_slot(&good);
+    while (!good.runs[input].merging) {
+        input++;
+    }
+    last = &bad.runs[good.n_runs];
+
+    bad = good; /* one slot for two runs; no slot */
+    bad.runs[1].slot = bad.runs[0].slot;
+    expect_senseless(w, &bad);
+    bad.runs[1].slot = RUN_SLOTS;
+    expect_senseless(w, &bad);
+    bad = good; /* no level; the oldest of a lower one than others; a number not given yet */
+    extra.level = RUN_LEVELS;
+    bad.runs[bad.n_runs++] = extra;
+    expect_senseless(w, &bad);
+    assert_true(good.runs[good.n_runs - 1].level > 0);
+    last->level = 0;
+    expect_senseless(w, &bad);
+    last->level = RUN_LEVELS - 1;
+    last->number = bad.next_number;
+    expect_senseless(w, &bad);
+    bad = good; /* a merge into a run; into no slot; of a number that was not given; of no runs */
+    bad.merges[0].slot = bad.runs[0].slot;
+    expect_senseless(w, &bad);
+    bad.merges[0].slot = RUN_SLOTS;
+    expect_senseless(w, &bad);
+    bad = good;
+    bad.merges[0].number = bad.next_number;
+    expect_senseless(w, &bad);
+    bad = good;
+    bad.merges[bad.n_merges - 1].level = RUN_LEVELS - 1;
+    expect_senseless(w, &bad);
+    bad = good; /* one run more is merged, by nothing */
+    extra.level = RUN_LEVELS - 1;
+    extra.merging = true;
+    bad.runs[bad.n_runs++] = extra;
+    expect_senseless(w, &bad);
+    bad = good; /* what is merged does not stand together */
+    extra = (struct store_run){.slot = extra.slot, .level = bad.runs[input].level};
+    memmove(&bad.runs[input + 2], &bad.runs[input + 1],
+            (bad.n_runs++ - input - 1) * sizeof bad.runs[0]);
+    bad.runs[input + 1] = extra;
+    expect_senseless(w, &bad);
+}
+
+/* More of them than there are slots; a list with something behind it. */
+static void test_manifest_too_long(void **state)
+{
+    enum { COUNT_AT = 8, RUNS_AT = 9, RUN_BYTES = 19 };
+    static const char name[] = "runs of transaction";
+    struct world *w = *state;
+    uint8_t list[LIST_MAX];
+    size_t len = prepare(w, name, list);
+
+    store_le32(list + len - 3, crc32c(crc32c(0, name, sizeof name - 1), list, len - 3));
+    write_record(w, name, list, len + 1);
+    expect_refused(w, "is damaged (runs of transaction: it makes no sense");
+
+    memset(list, 0, sizeof list); /* as many as are read, and no merges; but it says more */
+    list[0] = 1;
+    for (list[COUNT_AT] = 0; list[COUNT_AT] < RUN_SLOTS; list[COUNT_AT]++) {
+        list[RUNS_AT + list[COUNT_AT] * RUN_BYTES] = list[COUNT_AT];
+    }
+    len = RUNS_AT + RUN_SLOTS * RUN_BYTES + 1 + 4;
+    store_le32(list + len - 4, crc32c(crc32c(0, name, sizeof name - 1), list, len - 4));
+    write_record(w, name, list, len);
+    open_store(w); /* it would be right */
+    w->store.close(w->store.impl);
+    list[COUNT_AT] = 255;
+    store_le32(list + len - 4, crc32c(crc32c(0, name, sizeof name - 1), list, len - 4));
+    write_record(w, name, list, len);
+    expect_refused(w, "is damaged (runs of transaction: it makes no sense");
 }
 
 /* Lists with a right checksum that make no sense, or not the right one: whatever is made of them,
@@ -313,154 +319,17 @@ static void test_slots_run_out(void **state)
     w->store.close(w->store.impl);
 }
 
-/* Commits until one is refused, which must be before all is merged. */
-static void expect_commit_refused(struct world *w, const char *why)
-{
-    int rc = 0;
-
-    open_store(w);
-    while (rc == 0 && w->commits < COMMITS_MOST) {
-        rc = runs_commit(&w->store, w->commits + 1, &w->fault);
-        if (rc == 0) {
-            runs_model_commit(&w->model, ++w->commits);
-        }
-    }
-    assert_int_equal(rc, -1);
-    assert_non_null(strstr(w->fault.text, w->path));
-    assert_non_null(strstr(w->fault.text, why));
-    assert_non_null(strstr(w->fault.text, "rebuild this node"));
-    assert_int_equal(w->store.renew(w->store.impl, &w->fault), 0);
-    assert_int_equal(runs_applied(&w->store, &w->fault), w->commits);
-    w->store.close(w->store.impl);
-}
-
-enum which { YOUNGEST, MERGING, UNUSED };
-
-/* The database of such a run of the table; or the first that nothing uses. */
-static void name_slot(struct world *w, enum which which, char name[static 32])
-{
-    const struct store_manifest *m;
-    bool used[RUN_SLOTS] = {false};
-    unsigned i, slot = RUN_SLOTS;
-
-    open_store(w);
-    m = runs_manifest(&w->store, 0);
-    for (i = 0; i < m->n_runs; i++) {
-        used[m->runs[i].slot] = true;
-        slot = which == MERGING && m->runs[i].merging ? m->runs[i].slot : slot;
-    }
-    for (i = 0; i < m->n_merges; i++) {
-        used[m->merges[i].slot] = true;
-    }
-    if (which == YOUNGEST) {
-        slot = m->runs[0].slot;
-    }
-    for (i = 0; which == UNUSED && slot == RUN_SLOTS; i++) {
-        slot = used[i] ? RUN_SLOTS : i;
-    }
-    assert_true(slot < RUN_SLOTS);
-    snprintf(name, 32, slot == 0 ? "transaction" : "transaction.%u", slot);
-    w->store.close(w->store.impl);
-}
-
-/* What is damaged is not merged. */
-static void test_record_damaged(void **state)
-{
-    struct world *w = *state;
-    uint8_t list[LIST_MAX];
-    char name[32], value[RUNS_VALUE_MAX + STORE_CHECK_BYTES];
-    MDB_cursor *cursor;
-    MDB_val k, v;
-    struct raw r;
-    MDB_dbi dbi;
-
-    prepare(w, "runs of transaction", list);
-    name_slot(w, MERGING, name);
-    raw_open(w, &r);
-    assert_int_equal(mdb_dbi_open(r.txn, name, 0, &dbi), 0);
-    assert_int_equal(mdb_cursor_open(r.txn, dbi, &cursor), 0);
-    assert_int_equal(mdb_cursor_get(cursor, &k, &v, MDB_LAST), 0);
-    memcpy(value, v.mv_data, v.mv_size);
-    value[3] ^= 4;
-    v.mv_data = value;
-    assert_int_equal(mdb_cursor_put(cursor, &k, &v, MDB_CURRENT), 0);
-    mdb_cursor_close(cursor);
-    raw_close(&r);
-    expect_commit_refused(w, "table transaction: a record has a wrong checksum");
-}
-
-/* A run that has lost records, as by a branch that leads past them, is not merged as if it were
- * whole: here the list of runs says that one more was taken. */
-static void test_records_lost(void **state)
-{
-    static const char name[] = "runs of transaction";
-    struct world *w = *state;
-    uint8_t list[LIST_MAX];
-    size_t len = prepare(w, name, list);
-    uint8_t *taken = list + len - 4 - sizeof(uint64_t); /* of the last merge */
-
-    store_le64(taken, load_le64(taken) + 1);
-    store_le32(list + len - 4, crc32c(crc32c(0, name, sizeof name - 1), list, len - 4));
-    write_record(w, name, list, len);
-    expect_commit_refused(w, "table transaction: a run has more or fewer records than it should");
-}
-
-/* A record of another run, or of one that is gone, is no record of this one. */
-static void test_record_of_another_run(void **state)
-{
-    struct world *w = *state;
-    uint8_t list[LIST_MAX];
-    char from[32], to[32];
-    MDB_cursor *cursor;
-    MDB_val k, v;
-    MDB_dbi dbi, other;
-    struct raw r;
-
-    prepare(w, "runs of transaction", list);
-    name_slot(w, YOUNGEST, from);
-    name_slot(w, MERGING, to);
-    raw_open(w, &r);
-    assert_int_equal(mdb_dbi_open(r.txn, from, 0, &dbi), 0);
-    assert_int_equal(mdb_dbi_open(r.txn, to, 0, &other), 0);
-    assert_int_equal(mdb_cursor_open(r.txn, dbi, &cursor), 0);
-    assert_int_equal(mdb_cursor_get(cursor, &k, &v, MDB_LAST), 0);
-    assert_int_equal(mdb_put(r.txn, other, &k, &v, 0), 0);
-    mdb_cursor_close(cursor);
-    raw_close(&r);
-    expect_commit_refused(w, "table transaction: a record has a wrong checksum");
-}
-
-/* What is in a slot that is not in use would be taken for a part of the next run there. */
-static void test_unknown_run(void **state)
-{
-    struct world *w = *state;
-    uint8_t list[LIST_MAX];
-    char name[32];
-    MDB_val k = text_val("a key"), v = text_val("a value with some check");
-    struct raw r;
-    MDB_dbi dbi;
-
-    prepare(w, "runs of transaction", list);
-    name_slot(w, UNUSED, name);
-    raw_open(w, &r);
-    assert_int_equal(mdb_dbi_open(r.txn, name, 0, &dbi), 0);
-    assert_int_equal(mdb_put(r.txn, dbi, &k, &v, 0), 0);
-    raw_close(&r);
-    expect_commit_refused(w, "table transaction: a run that nothing knows");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_format_1, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_format_1_large, setup, teardown),
         cmocka_unit_test_setup_teardown(test_newer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_manifest_senseless, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_manifest_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_scrambled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slots_run_out, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_record_damaged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_records_lost, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_record_of_another_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unknown_run, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

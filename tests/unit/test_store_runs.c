@@ -105,6 +105,10 @@ static unsigned check_runs(const struct world *w)
 
         for (i = 0; i < m->n_runs; i++) {
             assert_true(++of_level[m->runs[i].level] < 2 * RUN_FANOUT + 2);
+            /* Only the youngest may have fewer keys than its level says: it is written anew. */
+            assert_true(i == 0 || m->runs[i].written >= RUNS_LEAST);
+            assert_true(store_manifest_level(w->store.impl, m->runs[i].written) >=
+                        m->runs[i].level);
             highest = m->runs[i].level > highest ? m->runs[i].level : highest;
         }
     }
@@ -234,6 +238,54 @@ static void commit_fresh(struct world *w, unsigned n)
     assert_int_equal(w->store.renew(w->store.impl, &w->fault), 0);
 }
 
+/* How many records the merges of before took since. */
+static uint64_t taken_since(const struct store_manifest *before, const struct store_manifest *now)
+{
+    uint64_t taken = 0;
+    unsigned i;
+
+    for (i = 0; i < before->n_merges; i++) {
+        const struct store_merge *g = &before->merges[i];
+
+        taken += left(before, g) - left_of(now, g->number);
+    }
+    return taken;
+}
+
+/* Pages are filled to the last byte: more than a hundred of commit_fresh's records on each. */
+static void check_pages(struct world *w)
+{
+    struct store_lmdb *s = w->store.impl;
+    const struct store_manifest *m = runs_manifest(&w->store, 0);
+    unsigned i;
+
+    for (i = 0; i < m->n_runs; i++) {
+        MDB_stat stat;
+
+        assert_int_equal(mdb_stat(s->read, s->runs[0]->gets[m->runs[i].slot].dbi, &stat), 0);
+        assert_true(stat.ms_leaf_pages <= 1 + stat.ms_entries / 100);
+    }
+}
+
+/* Now and then a large commit among small ones: its run takes the level of small ones that are
+ * being merged, and what becomes of it is soon as large as its size says, not merged again and
+ * again at once. */
+static void test_bursts(void **state)
+{
+    enum { SMALL = 5, LARGE = 900, EVERY = 5, BURSTS = 60 };
+    struct world *w = *state;
+    const struct store_manifest *m = runs_manifest(&w->store, 0);
+
+    while (w->commits < BURSTS * EVERY) {
+        struct store_manifest before = *m;
+
+        commit_fresh(w, w->commits % EVERY == 0 ? LARGE : SMALL);
+        check_runs(w);
+        assert_true(taken_since(&before, m) <= RUN_FANOUT * RUN_FANOUT * LARGE);
+    }
+    check_pages(w);
+}
+
 /* With commits of one size, none does more than its share of each merge. */
 static void test_bounded(void **state)
 {
@@ -271,6 +323,9 @@ static void test_uneven(void **state)
         commit_fresh(w, n);
         written += n;
         check_runs(w);
+        /* What it writes anew is no more than what it writes. */
+        assert_true(runs_manifest(&w->store, 0)->runs[0].written <=
+                    n + (n > RUNS_LEAST ? n : RUNS_LEAST));
     }
     while (w->store.seek(w->store.impl, TABLE_TRANSACTION, from, &key, &value, &w->fault) == 1) {
         memcpy(text, key.base, key.len);
@@ -325,10 +380,13 @@ static void run_until_killed(const char *folder)
     unsigned commit;
 
     if (runs_open(&store, folder, &fault) != 0) {
+        fprintf(stderr, "%s\n", fault.text);
         _exit(1);
     }
     for (commit = runs_applied(&store, &fault) + 1;; commit++) {
-        if (runs_commit(&store, commit, &fault) != 0) {
+        /* A reader that stays where it is would keep all pages from being used again. */
+        if (runs_commit(&store, commit, &fault) != 0 || store.renew(store.impl, &fault) != 0) {
+            fprintf(stderr, "commit %u: %s\n", commit, fault.text);
             _exit(2);
         }
     }
@@ -444,6 +502,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_random, setup, teardown),
         cmocka_unit_test_setup_teardown(test_views, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bursts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_uneven, setup, teardown),
         cmocka_unit_test_setup_teardown(test_beside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
