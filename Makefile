@@ -337,7 +337,8 @@ cluster-test: $(BINARIES) $(CLUSTER_TESTS) $(POWER) ## real nodes, killed and re
 	@TEST_LIMIT=420 TEST_JOBS=2 tests/run.sh cluster \
 	    $(foreach t,$(sort $(CLUSTER_SCRIPTS) $(CLUSTER_TESTS)),"$(t) $(BUILD)/florind $(BUILD)/florinctl")
 
-docs-test: $(BINARIES) ## the commands of docs/install.md, run as they stand
+docs-test: $(BINARIES) ## the commands of docs/install.md, run as they stand; the systemd unit
+	@tests/docs/unit_file.sh
 	@tests/docs/run.sh $(BINARIES)
 
 security-test: $(BINARIES) $(SECURITY_TESTS) ## attacks on a running cluster: each must be refused

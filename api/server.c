@@ -1,7 +1,9 @@
+#define _GNU_SOURCE 1 /* SCHED_BATCH */
 #include "api/server.h"
 
 #include <civetweb.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,11 +128,22 @@ static int on_message(const struct mg_connection *conn, const char *message)
     return 1;
 }
 
+/* A worker that has something to do does not interrupt who is doing something: hundreds of them
+ * would, several times for each request, and mostly each other. Only a hint to the scheduler. */
+static void stand_back(void)
+{
+    (void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){.sched_priority = 0});
+}
+
 static void *on_thread_start(const struct mg_context *context, int type)
 {
     struct api_server *s = mg_get_user_data(context);
 
-    return type == 1 ? worker_new(s->seats) : NULL;
+    if (type != 1) {
+        return NULL;
+    }
+    stand_back();
+    return worker_new(s->seats);
 }
 
 static void on_thread_end(const struct mg_context *context, int type, void *worker)

@@ -38,7 +38,7 @@ want_group() {
         wanted+=(gcc libc6-dev make libuv1-dev liblmdb-dev libcivetweb-dev libjansson-dev libyajl-dev
             libssl-dev libsodium-dev libisal-dev libcurl4-openssl-dev libsystemd-dev curl)
         ;;
-    test) wanted+=(libcmocka-dev libyaml-dev valgrind clang-format) ;;
+    test) wanted+=(libcmocka-dev libyaml-dev valgrind clang-format systemd) ;; # its systemd-analyze
     deb) wanted+=(build-essential dpkg-dev debhelper fakeroot lintian) ;;
     monitoring) wanted+=(prometheus) ;; # for its promtool
     haproxy) wanted+=(haproxy) ;; # for make haproxy-test and docs-test
