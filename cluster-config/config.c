@@ -74,7 +74,7 @@ static const struct key keys[] = {
     {"queue_target", KIND_DURATION, AT(queue_target_ms), 1, 30000, "25ms"},
     {"group_bytes", KIND_SIZE, AT(group_bytes), 8 * KIB, MIB, "256KiB"},
     {"segment_bytes", KIND_SIZE, AT(segment_bytes), 64 * KIB, 4 * GIB, "64MiB"},
-    {"checkpoint_bytes", KIND_SIZE, AT(checkpoint_bytes), 64 * KIB, 64 * GIB, "128MiB"},
+    {"checkpoint_bytes", KIND_SIZE, AT(checkpoint_bytes), 64 * KIB, 64 * GIB, "32MiB"},
     {"checkpoint_bytes_hard", KIND_SIZE, AT(checkpoint_bytes_hard), 128 * KIB, 64 * GIB, "512MiB"},
     {"checkpoint_interval", KIND_DURATION, AT(checkpoint_interval_ms), 100, 3600000, "30s"},
     {"store_map_bytes", KIND_SIZE, AT(store_map_bytes), 16 * MIB, 65536 * GIB, "64GiB"},
