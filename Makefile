@@ -375,6 +375,7 @@ bench: $(BINARIES) $(BENCHES) ## bets a second and latencies, against three node
 	    case $$b in *bench_http*) $$b $(BUILD)/florind $(if $(TLS),5 1000 "" tls);; *bench_elections*) $$b $(BUILD)/florind;; *bench_state*) $$b $(BUILD)/florind 10000 100000 2000 5;; *bench_size*) $$b $(BUILD)/florind 10000 100000 5;; *) $$b;; esac; \
 	done
 
+# NEW_NODE_IN=folder: the new node's data there, on a disk of its own
 bench-state: $(BINARIES) $(BUILD)/tests/bench/bench_state ## a large ledger: disk, memory, start, stalls: N=players T=transactions
 	@$(BUILD)/tests/bench/bench_state $(BUILD)/florind $(or $(N),1000000) $(or $(T),10000000)
 

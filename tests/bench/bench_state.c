@@ -4,6 +4,9 @@
  * It is put under two of three nodes as a snapshot; the third one has nothing, as if it had been
  * away since the beginning.
  *
+ * NEW_NODE_IN=FOLDER: the third node's data lies in there, on another disk (or in memory,
+ * /dev/shm), as a new machine has a disk of its own.
+ *
  * usage: bench_state FLORIND [PLAYERS] [TRANSACTIONS] [BETS A SECOND] [SECONDS] */
 #include <fcntl.h>
 #include <pthread.h>
@@ -38,6 +41,7 @@ struct bench {
     struct http http;
     long players, transactions;
     int rate, seconds;
+    char elsewhere[256]; /* where the new node's data is; "": with the others' */
 };
 
 static double seconds_since(uint64_t began_us)
@@ -167,6 +171,35 @@ static void wait_checkpoints(struct bench *b, int n)
     }
 }
 
+/* Its data folder goes elsewhere, and is only known by its name here. */
+static void move_out(struct bench *b, const char *folder)
+{
+    char path[400], command[2000];
+
+    snprintf(b->elsewhere, sizeof b->elsewhere, "%s/florin-new-XXXXXX", folder);
+    snprintf(path, sizeof path, "%s/node%d", b->cluster.folder, NEW + 1);
+    if (mkdtemp(b->elsewhere) == NULL) {
+        cluster_die(&b->cluster, "no folder in %s for the new node", folder);
+    }
+    snprintf(command, sizeof command, "mv '%s' '%s/data' && ln -s '%s/data' '%s'", path,
+             b->elsewhere, b->elsewhere, path);
+    if (system(command) != 0) {
+        cluster_die(&b->cluster, "can't move the new node's data to %s", b->elsewhere);
+    }
+}
+
+static void remove_elsewhere(const struct bench *b)
+{
+    char command[320];
+
+    if (b->elsewhere[0] == '/') {
+        snprintf(command, sizeof command, "rm -rf '%s'", b->elsewhere);
+        if (system(command) != 0) {
+            fprintf(stderr, "can't remove %s\n", b->elsewhere);
+        }
+    }
+}
+
 /* Starts the node that has nothing, until it has applied what the others had when it was there. */
 static void bring_in(struct bench *b)
 {
@@ -261,8 +294,12 @@ int main(int argc, char **argv)
     b.cluster.config = ""; /* everything as by default */
     cluster_make(&b.cluster, argv[1], NODES);
     ledger_make(&b.cluster, NEW, b.players, b.transactions);
+    if (getenv("NEW_NODE_IN") != NULL) {
+        move_out(&b, getenv("NEW_NODE_IN"));
+    }
     measure(&b);
     cluster_destroy(&b.cluster, false);
+    remove_elsewhere(&b);
     http_release(&b.http);
     return 0;
 }
