@@ -145,11 +145,17 @@ bool checkpointer_busy(struct checkpointer *c)
     return busy;
 }
 
-uint64_t checkpointer_wait_ms(uint64_t node_id, uint64_t interval_ms, uint64_t wall_clock_ms)
+uint64_t checkpointer_turn_ms(uint64_t node_id, uint64_t cycle_ms, uint64_t wall_clock_ms)
 {
     /* Multiples of the golden ratio: any few ids in a row lie far apart. */
-    uint64_t place_ms = node_id % 1000000 * 618034 % 1000000 * interval_ms / 1000000;
-    uint64_t wait_ms = interval_ms - (wall_clock_ms + interval_ms - place_ms) % interval_ms;
+    uint64_t place_ms = node_id % 1000000 * 618034 % 1000000 * cycle_ms / 1000000;
+
+    return cycle_ms - (wall_clock_ms + cycle_ms - place_ms) % cycle_ms;
+}
+
+uint64_t checkpointer_wait_ms(uint64_t node_id, uint64_t interval_ms, uint64_t wall_clock_ms)
+{
+    uint64_t wait_ms = checkpointer_turn_ms(node_id, interval_ms, wall_clock_ms);
 
     return wait_ms < (interval_ms + 1) / 2 ? wait_ms + interval_ms : wait_ms;
 }

@@ -28,10 +28,15 @@ void checkpointer_wait(struct checkpointer *c);
 
 bool checkpointer_busy(struct checkpointer *c);
 
+/* The nodes of a cluster apply the same commands, so their checkpoints would all come at the same
+ * moment, and every disk would be busy with one when the log is to be synced. So each node has a
+ * place of its own in a cycle, by the clock that all share, and a majority can sync undisturbed.
+ *
+ * How long until this node's next place in the cycle: 1 to cycle_ms. Any thread. */
+uint64_t checkpointer_turn_ms(uint64_t node_id, uint64_t cycle_ms, uint64_t wall_clock_ms);
+
 /* How long until this node's next checkpoint that is due by time: about interval_ms, half of it at
- * least. Each node has a place of its own in the interval, by the clock that all share, so that
- * not all disks of a cluster are busy with checkpoints at the same moment: a majority can always
- * sync its log undisturbed. Any thread. */
+ * least, at its place in the interval. Any thread. */
 uint64_t checkpointer_wait_ms(uint64_t node_id, uint64_t interval_ms, uint64_t wall_clock_ms);
 
 #endif

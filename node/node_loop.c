@@ -9,6 +9,10 @@
 #include "node/logfmt.h"
 #include "statemachine/failpoint.h"
 
+/* All nodes of a cluster have their turn for a checkpoint once in this time; most take less than a
+ * third of it. */
+enum { CHECKPOINT_CYCLE_MS = 4000 };
+
 /* How long a stopping node waits for what is under way. */
 enum { DRAIN_MS = 4000, DRAIN_LOOK_MS = 20, DAY_S = 86400 };
 
@@ -102,13 +106,25 @@ void node_schedule_checkpoint(struct node *n)
         checkpointer_wait_ms(n->config.node_id, n->config.checkpoint_interval_ms, node_wall_ms(n));
 }
 
+/* One that the changes' size asks for waits for this node's turn, but not until they are twice as
+ * many. */
+static bool checkpoint_due(struct node *n)
+{
+    uint64_t now = node_now_ms(n);
+    uint64_t turn;
+
+    if (now < n->checkpoint_due_ms && machine_checkpoint_wanted(n->machine)) {
+        turn = now + checkpointer_turn_ms(n->config.node_id, CHECKPOINT_CYCLE_MS, node_wall_ms(n));
+        n->checkpoint_due_ms = turn < n->checkpoint_due_ms ? turn : n->checkpoint_due_ms;
+    }
+    return now >= n->checkpoint_due_ms || vault_wants_checkpoint(n->vault) ||
+           machine_changes_bytes(n->machine) / 2 >= n->config.checkpoint_bytes;
+}
+
 static void begin_checkpoint(struct node *n)
 {
-    bool asked = vault_wants_checkpoint(n->vault);
-    bool due = asked || node_now_ms(n) >= n->checkpoint_due_ms;
-
     if (n->install_ready || checkpointer_busy(n->checkpointer) || !room_for_checkpoint(n) ||
-        (!due && !machine_checkpoint_wanted(n->machine))) {
+        !checkpoint_due(n)) {
         return;
     }
     if (!machine_checkpoint_begin(n->machine)) {

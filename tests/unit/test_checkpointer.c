@@ -6,7 +6,7 @@
 
 #include "node/checkpointer.h"
 
-enum { INTERVAL = 30000 };
+enum { INTERVAL = 30000, CYCLE = 4000 };
 
 static const uint64_t start_ms = UINT64_C(1790000000000);
 
@@ -22,6 +22,24 @@ static void test_about_every_interval(void **state)
             assert_in_range(wait, INTERVAL / 2, INTERVAL + INTERVAL / 2);
             /* Once in its place, a node stays there. */
             assert_int_equal(checkpointer_wait_ms(id, INTERVAL, wall + wait), INTERVAL);
+        }
+    }
+}
+
+/* Any moment, any cycle: the place is reached within one cycle, and is the same place again. */
+static void test_turns_come_once_a_cycle(void **state)
+{
+    uint64_t id, wall;
+
+    (void)state;
+    for (id = 1; id <= 100; id++) {
+        uint64_t place = (start_ms + checkpointer_turn_ms(id, CYCLE, start_ms)) % CYCLE;
+
+        for (wall = start_ms; wall < start_ms + 2 * CYCLE; wall += 3) {
+            uint64_t turn = checkpointer_turn_ms(id, CYCLE, wall);
+
+            assert_in_range(turn, 1, CYCLE);
+            assert_int_equal((wall + turn) % CYCLE, place);
         }
     }
 }
@@ -62,6 +80,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_about_every_interval),
+        cmocka_unit_test(test_turns_come_once_a_cycle),
         cmocka_unit_test(test_nodes_take_turns),
         cmocka_unit_test(test_small_numbers),
     };
