@@ -77,6 +77,7 @@ static const struct key keys[] = {
     {"checkpoint_bytes", KIND_SIZE, AT(checkpoint_bytes), 64 * KIB, 64 * GIB, "32MiB"},
     {"checkpoint_bytes_hard", KIND_SIZE, AT(checkpoint_bytes_hard), 128 * KIB, 64 * GIB, "512MiB"},
     {"checkpoint_interval", KIND_DURATION, AT(checkpoint_interval_ms), 100, 3600000, "30s"},
+    {"copy_rate", KIND_SIZE, AT(copy_rate), MIB, 64 * GIB, "128MiB"},
     {"store_map_bytes", KIND_SIZE, AT(store_map_bytes), 16 * MIB, 65536 * GIB, "64GiB"},
     {"cache_bytes", KIND_SIZE, AT(cache_bytes), MIB, 1024 * GIB, "256MiB"},
     {"disk_reserve", KIND_SIZE, AT(disk_reserve_bytes), MIB, 1024 * GIB, "256MiB"},

@@ -80,6 +80,7 @@ struct florin_config {
     uint64_t checkpoint_bytes; /* soft: a checkpoint is wanted */
     uint64_t checkpoint_bytes_hard;
     uint32_t checkpoint_interval_ms;
+    uint64_t copy_rate; /* bytes a second of a state on its way to another node */
     uint64_t store_map_bytes;
     uint64_t cache_bytes;
     uint64_t disk_reserve_bytes; /* of free space, under which writes are refused */

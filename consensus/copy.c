@@ -23,7 +23,6 @@ struct copy *copy_new(const struct copy_options *options)
     c->options = *options;
     c->options.quiet_ms = options->quiet_ms == 0 ? COPY_QUIET_MS : options->quiet_ms;
     snprintf(c->path, sizeof c->path, "%s/%s", options->folder, options->file);
-    c->fetch.fd = -1;
     c->next_number = 1;
     return c;
 }
@@ -45,22 +44,26 @@ bool copy_post(struct copy *c, uint64_t peer)
 /* What belongs to the fetch under way; anything else is late news of an earlier one. */
 static bool ours(const struct copy *c, uint64_t peer, uint64_t number)
 {
-    return c->fetch.active && !c->fetch.syncing && c->fetch.peer == peer &&
-           c->fetch.number == number;
+    return c->fetch.active && !c->fetch.ended && c->fetch.peer == peer && c->fetch.number == number;
 }
 
 static void take(struct copy *c, uint64_t peer, enum copy_what what, uint64_t number,
                  struct cursor *in)
 {
     uint64_t value = what == COPY_ASK || what == COPY_STOP ? 0 : cursor_u64(in);
-    const uint8_t *digest = what == COPY_END ? cursor_take(in, COPY_DIGEST_BYTES) : NULL;
+    const uint8_t *sum = what == COPY_END ? cursor_take(in, COPY_SUM_BYTES) : NULL;
+    enum copy_sum_kind kind = COPY_SUM_BLAKE2B;
 
     if (in->failed) {
         return;
     }
+    if ((what == COPY_ASK || what == COPY_BEGIN) && in->left > 0 &&
+        cursor_u8(in) >= COPY_SUM_CRC64) {
+        kind = COPY_SUM_CRC64;
+    }
     switch (what) {
     case COPY_ASK:
-        copy_send_start(c, peer, number);
+        copy_send_start(c, peer, number, kind);
         break;
     case COPY_ACK:
         copy_send_acknowledged(c, peer, number, value);
@@ -73,7 +76,7 @@ static void take(struct copy *c, uint64_t peer, enum copy_what what, uint64_t nu
         break;
     case COPY_BEGIN:
         if (ours(c, peer, number)) {
-            copy_fetch_begin(c, value);
+            copy_fetch_begin(c, value, kind);
         }
         break;
     case COPY_PIECE:
@@ -83,7 +86,7 @@ static void take(struct copy *c, uint64_t peer, enum copy_what what, uint64_t nu
         break;
     case COPY_END:
         if (ours(c, peer, number)) {
-            copy_fetch_end(c, value, digest);
+            copy_fetch_end(c, value, sum);
         }
         break;
     }
@@ -120,7 +123,7 @@ void copy_link(struct copy *c, uint64_t peer, bool up)
             copy_sender_stop(&c->senders[i]);
         }
     }
-    if (c->fetch.active && !c->fetch.syncing && c->fetch.peer == peer) {
+    if (c->fetch.active && !c->fetch.ended && c->fetch.peer == peer) {
         copy_fetch_fail(c, "the link to the sender is down");
     }
 }
@@ -162,7 +165,7 @@ void copy_maybe_done(struct copy *c)
 {
     size_t i;
 
-    if (!c->closing || c->fetch.syncing) {
+    if (!c->closing || c->files > 0) {
         return;
     }
     for (i = 0; i < COPY_SENDERS_MAX; i++) {
@@ -189,7 +192,7 @@ void copy_close(struct copy *c, void (*done)(void *context), void *context)
         }
     }
     c->options.fetched = NULL; /* nobody listens any more */
-    if (c->fetch.active && !c->fetch.syncing) {
+    if (c->fetch.active) {
         copy_fetch_fail(c, "stopping");
     }
     c->closing = true;

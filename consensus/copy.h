@@ -1,8 +1,8 @@
 /* The state copy: a whole state (an LMDB file) streamed from one node to another over their peer
  * link, while both go on serving.
  *
- * Guarantees: what the receiver is given is the sender's file, whole (BLAKE2b over all of it) and
- * synced, or nothing: a broken link, a full disk, a wrong digest leave only a file that the next
+ * Guarantees: what the receiver is given is the sender's file, whole (a sum over all of it) and
+ * synced, or nothing: a broken link, a full disk, a wrong sum leave only a file that the next
  * try removes. At most one copy is received and COPY_SENDERS_MAX are sent at a time. On its way is
  * never more than a window, so that Raft's own messages are not kept waiting behind it.
  *
@@ -39,6 +39,7 @@ struct copy_options {
     /* The fetch that copy_fetch began has ended; ok: folder/file is whole and synced. */
     void (*fetched)(void *context, bool ok);
     void *context;
+    uint64_t rate;     /* bytes a second that one copy is sent with, at most. 0: no bound */
     unsigned quiet_ms; /* give up a copy that has not moved for so long. 0: 10,000 */
 };
 

@@ -8,6 +8,8 @@
 
 #include "statemachine/failpoint.h"
 
+enum { CATCH_UP_US = 10000 };
+
 static struct copy_sender *find(struct copy *c, uint64_t peer, uint64_t number)
 {
     size_t i;
@@ -25,7 +27,7 @@ static void maybe_free(struct copy_sender *s)
 {
     struct copy *c = s->copy;
 
-    if (!s->thread_done || !s->pipe_closed) {
+    if (!s->thread_done || s->open_handles > 0) {
         return;
     }
     free(s->chunk);
@@ -33,11 +35,11 @@ static void maybe_free(struct copy_sender *s)
     copy_maybe_done(c);
 }
 
-static void on_pipe_closed(uv_handle_t *handle)
+static void on_closed(uv_handle_t *handle)
 {
     struct copy_sender *s = handle->data;
 
-    s->pipe_closed = true;
+    s->open_handles--;
     maybe_free(s);
 }
 
@@ -46,7 +48,8 @@ void copy_sender_stop(struct copy_sender *s)
 {
     if (s->pipe_open) {
         s->pipe_open = false;
-        uv_close((uv_handle_t *)&s->pipe, on_pipe_closed);
+        uv_close((uv_handle_t *)&s->pipe, on_closed);
+        uv_close((uv_handle_t *)&s->later, on_closed);
     }
 }
 
@@ -78,13 +81,13 @@ static void allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void finish(struct copy_sender *s)
 {
-    uint8_t digest[COPY_DIGEST_BYTES];
+    uint8_t sum[COPY_SUM_BYTES];
 
-    crypto_generichash_final(&s->digest, digest, sizeof digest);
+    copy_sum_end(&s->sum, sum);
     FAILPOINT("send: all but the end sent");
     copy_frame_begin(s->copy, COPY_END, s->number);
     bytes_append_u64(&s->copy->frame, s->sent);
-    bytes_append(&s->copy->frame, digest, sizeof digest);
+    bytes_append(&s->copy->frame, sum, sizeof sum);
     copy_post(s->copy, s->peer);
     report(s->copy->options.reporter, LEVEL_INFO, "consensus", "sent the state",
            "peer=%llu bytes=%llu", (unsigned long long)s->peer, (unsigned long long)s->sent);
@@ -117,15 +120,45 @@ static void on_written(uv_work_t *work, int status)
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
+static void on_later(uv_timer_t *timer);
+
+/* By the window, and by the rate. */
 static void pace(struct copy_sender *s)
 {
-    bool may = s->sent - s->acknowledged < COPY_WINDOW;
+    uint64_t now_us = uv_hrtime() / 1000;
+    bool early = s->next_us > now_us;
+    bool may = s->sent - s->acknowledged < COPY_WINDOW && !early;
 
     if (may && !s->reading) {
         s->reading = uv_read_start((uv_stream_t *)&s->pipe, allocate, on_read) == 0;
     } else if (!may && s->reading) {
         uv_read_stop((uv_stream_t *)&s->pipe);
         s->reading = false;
+    }
+    if (early) {
+        uv_update_time(s->copy->options.loop);
+        uv_timer_start(&s->later, on_later, (s->next_us - now_us + 999) / 1000, 0);
+    }
+}
+
+static void on_later(uv_timer_t *timer)
+{
+    struct copy_sender *s = timer->data;
+
+    if (s->pipe_open && !s->at_end) {
+        pace(s);
+    }
+}
+
+/* When the next piece may go after one of so many bytes. What was not sent in time is made up for,
+ * but not after more than a moment: that would be the burst that the rate is to prevent. */
+static void count_rate(struct copy_sender *s, size_t bytes)
+{
+    uint64_t rate = s->copy->options.rate;
+    uint64_t earliest_us = uv_hrtime() / 1000 - CATCH_UP_US;
+
+    if (rate > 0) {
+        s->next_us = (s->next_us > earliest_us ? s->next_us : earliest_us) + bytes * 1000000 / rate;
     }
 }
 
@@ -145,11 +178,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         give_up(s, uv_strerror((int)n));
         return;
     }
-    crypto_generichash_update(&s->digest, (const unsigned char *)buf->base, (size_t)n);
+    copy_sum_add(&s->sum, buf->base, (size_t)n);
     copy_frame_begin(c, COPY_PIECE, s->number);
     bytes_append_u64(&c->frame, s->sent);
     bytes_append(&c->frame, buf->base, (size_t)n);
     s->sent += (uint64_t)n;
+    count_rate(s, (size_t)n);
     s->moved_ms = copy_now_ms();
     if (!copy_post(c, s->peer)) {
         give_up(s, "the peer's queue is full");
@@ -171,7 +205,7 @@ static struct copy_sender *free_sender(struct copy *c)
     return NULL;
 }
 
-void copy_send_start(struct copy *c, uint64_t peer, uint64_t number)
+void copy_send_start(struct copy *c, uint64_t peer, uint64_t number, enum copy_sum_kind sum)
 {
     struct copy_sender *s = free_sender(c);
     int fds[2];
@@ -196,14 +230,17 @@ void copy_send_start(struct copy *c, uint64_t peer, uint64_t number)
     if (s->chunk == NULL) {
         abort();
     }
-    crypto_generichash_init(&s->digest, NULL, 0, COPY_DIGEST_BYTES);
+    copy_sum_begin(&s->sum, sum);
     uv_pipe_init(c->options.loop, &s->pipe, 0);
     uv_pipe_open(&s->pipe, fds[0]);
-    s->pipe.data = s;
+    uv_timer_init(c->options.loop, &s->later);
+    s->pipe.data = s->later.data = s;
+    s->open_handles = 2;
     s->pipe_open = true;
     s->work.data = s;
     copy_frame_begin(c, COPY_BEGIN, number);
     bytes_append_u64(&c->frame, s->total);
+    bytes_append_u8(&c->frame, (uint8_t)sum);
     copy_post(c, peer);
     report(c->options.reporter, LEVEL_INFO, "consensus", "sending the state", "peer=%llu",
            (unsigned long long)peer);

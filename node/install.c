@@ -119,6 +119,7 @@ void install_open(struct node *n)
         .state_bytes = state_bytes,
         .room = room_for_copy,
         .fetched = fetched,
+        .rate = n->config.copy_rate,
         .context = n,
     };
 

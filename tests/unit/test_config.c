@@ -85,7 +85,7 @@ static void every_key_is_read(void **state)
                    "http_keep_alive_timeout = 1min\nhttp_request_timeout = 200ms\n"
                    "queue_tickets = 9\nqueue_bytes = 3MiB\nqueue_target = 7ms\ngroup_bytes = 1MiB\n"
                    "segment_bytes = 2MiB\ncheckpoint_bytes = 65536B\n"
-                   "checkpoint_bytes_hard = 1GiB\ncheckpoint_interval = 100ms\n"
+                   "checkpoint_bytes_hard = 1GiB\ncheckpoint_interval = 100ms\ncopy_rate = 2GiB\n"
                    "store_map_bytes = 16MiB\ncache_bytes = 1MiB\n"
                    "http_plain = yes\nslow_request = 2s\n"
                    "https_listen = 10.0.0.1:8443\nhttps_key_file = api.key\n"
@@ -111,6 +111,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.checkpoint_bytes, 65536);
     assert_int_equal(c.checkpoint_bytes_hard, 1 << 30);
     assert_int_equal(c.checkpoint_interval_ms, 100);
+    assert_int_equal(c.copy_rate, INT64_C(2) << 30);
     assert_int_equal(c.store_map_bytes, 16 << 20);
     assert_int_equal(c.cache_bytes, 1 << 20);
     assert_int_equal(c.log_level, LEVEL_ERROR);
@@ -394,7 +395,7 @@ static void samples_show_the_defaults(void **state)
         len += (size_t)snprintf(text + len, sizeof text - len, "%s", line + (is_default ? 2 : 0));
     }
     fclose(f);
-    assert_int_equal(uncommented, 28);
+    assert_int_equal(uncommented, 29);
     if (config_parse((struct slice){text, len}, "sample", "x", &shown, &fault) != 0) {
         fail_msg("%s", fault.text);
     }
