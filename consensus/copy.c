@@ -61,6 +61,9 @@ static void take(struct copy *c, uint64_t peer, enum copy_what what, uint64_t nu
         cursor_u8(in) >= COPY_SUM_CRC64) {
         kind = COPY_SUM_CRC64;
     }
+    if ((what == COPY_ASK || what == COPY_ACK) && c->options.sending != NULL) {
+        c->options.sending(c->options.context, peer, what == COPY_ASK);
+    }
     switch (what) {
     case COPY_ASK:
         copy_send_start(c, peer, number, kind);

@@ -36,6 +36,8 @@ struct copy_options {
     uint64_t (*state_bytes)(void *context);
     /* How many bytes a fetched state may have: a larger one is not begun. NULL: no bound. */
     uint64_t (*room)(void *context);
+    /* A peer has asked for the state (begins), or has taken a piece of it. NULL: nobody listens. */
+    void (*sending)(void *context, uint64_t peer, bool begins);
     /* The fetch that copy_fetch began has ended; ok: folder/file is whole and synced. */
     void (*fetched)(void *context, bool ok);
     void *context;

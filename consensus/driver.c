@@ -338,6 +338,9 @@ int driver_receive(struct driver *d, uint64_t now_ms, uint64_t peer, struct slic
     if (message.type == RAFT_APPEND_ENTRIES) {
         raft_free(message.append_entries.entries); /* the batch is the core's or gone */
     }
+    if (message.type == RAFT_APPEND_ENTRIES_RESULT) {
+        driver_hold_answered(d, peer);
+    }
     return rv;
 }
 

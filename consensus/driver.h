@@ -41,6 +41,7 @@ struct driver_options {
     unsigned install_timeout_ms;
     unsigned inflight;  /* entries on their way to one follower */
     unsigned trailing;  /* entries kept behind a checkpoint */
+    unsigned hold_ms;   /* how long a silent peer's copy holds the log (driver_hold.c); 0: not */
     size_t cache_bytes; /* recent entries kept in memory */
     unsigned seed;      /* of the election time-outs; another one for each life of the process */
 #ifdef FLORIN_MUTANTS
@@ -73,10 +74,16 @@ void driver_release_write(struct storage_write *w);
 int driver_fetched(struct driver *d, uint64_t now_ms, bool ok, struct fault *fault);
 
 /* The state up to `index` (applicable, durable in the store) is a snapshot now: write its manifest,
- * tell the core, cut the log `trailing` entries behind it. Does nothing when the time is bad (an
- * install or another manifest is under way): the next checkpoint will do. */
+ * tell the core, cut the log `trailing` entries behind it, or less while a peer gets the state.
+ * Does nothing when the time is bad (an install or another manifest is under way): the next
+ * checkpoint will do. */
 int driver_checkpointed(struct driver *d, uint64_t index, struct slice manifest,
                         struct fault *fault);
+
+/* A peer has asked for a copy of this node's state (begins), or has taken a piece of one: the log
+ * is kept for it. Whether this node is short of room: then it is kept for nobody. */
+void driver_copying(struct driver *d, uint64_t now_ms, uint64_t peer, bool begins);
+void driver_short_of_room(struct driver *d, bool is_short);
 
 /* Whether this leader may change members now, and the entry of a change under way (0: none). */
 bool driver_may_change(const struct driver *d);

@@ -1,6 +1,6 @@
 /* The driver's inside, shared by driver.c (events and updates), driver_start.c (the first event),
  * driver_guard.c (what may come in), driver_send.c (what goes out), driver_members.c (changes of
- * members) and driver_snapshot.c (manifests and installs). */
+ * members), driver_snapshot.c (manifests and installs) and driver_hold.c (what is not cut). */
 #ifndef FLORIN_DRIVER_PRIVATE_H
 #define FLORIN_DRIVER_PRIVATE_H
 
@@ -27,6 +27,14 @@ struct pending_entries {
 
 enum { INSTALL_NONE, INSTALL_FETCHING, INSTALL_WRITING };
 
+/* The log is kept for a peer that is to have the state, until it has not been heard of so long. */
+struct hold {
+    uint64_t peer;    /* 0: a free place */
+    uint64_t offered; /* the first snapshot that it was offered since it asked last; 0: none */
+    uint64_t from;    /* the one that it may be fetching; 0: it has not asked yet */
+    uint64_t until_ms;
+};
+
 struct driver {
     struct driver_options options;
     char address[LOG_ADDRESS_MAX];
@@ -51,6 +59,9 @@ struct driver {
     int install;
     struct raft_message install_message; /* owned while fetching */
     uint64_t install_peer;
+
+    struct hold holds[STATUS_MEMBERS_MAX];
+    bool short_of_room; /* no holds then */
 
     struct roster roster;
     uint64_t members_committed, members_uncommitted; /* what the roster knows of the core's */
@@ -111,5 +122,12 @@ int driver_decode_configuration(const struct bytes *from, struct raft_configurat
  * which *rest then is. -1: a newer format than this program knows. */
 int driver_manifest_read(const struct bytes *manifest, uint64_t *highest_id, struct slice *rest,
                          struct fault *fault);
+
+/* driver_hold.c */
+/* The peer is offered the snapshot at `index`; it has answered an append. */
+void driver_hold_offered(struct driver *d, uint64_t peer, uint64_t index);
+void driver_hold_answered(struct driver *d, uint64_t peer);
+/* The log is not to be cut before a higher index than this. */
+uint64_t driver_hold_limit(struct driver *d);
 
 #endif

@@ -131,8 +131,10 @@ static void send_install(struct driver *d, struct raft_message *m)
     struct bytes frame;
     struct fault fault;
 
-    /* A newer manifest may have come since the core decided; it will ask again. */
-    if (install->last_index != d->snapshot.index) {
+    /* A newer manifest may have come since the core decided, or is being written, and what comes
+     * after the older one is cut with it; it will ask again. */
+    if (install->last_index != d->snapshot.index ||
+        (d->snapshot_writing && install->last_index < d->first_index)) {
         return;
     }
     if (driver_decode_configuration(&d->snapshot.configuration, &install->conf, &fault) != 0) {
@@ -146,6 +148,7 @@ static void send_install(struct driver *d, struct raft_message *m)
     message_encode(m, &frame);
     post(d, m->server_id, &frame);
     bytes_release(&frame);
+    driver_hold_offered(d, m->server_id, install->last_index);
     raft_configuration_close(&install->conf);
 }
 

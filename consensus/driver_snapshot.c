@@ -84,6 +84,15 @@ int driver_copy_configuration(const struct raft_configuration *from, struct raft
     return rv;
 }
 
+/* Before which entry the log may be cut when `index` is its snapshot. */
+static uint64_t cut_before(struct driver *d, uint64_t index)
+{
+    uint64_t cut = index > d->options.trailing ? index - d->options.trailing : 0;
+    uint64_t limit = driver_hold_limit(d);
+
+    return cut < limit ? cut : limit;
+}
+
 int driver_checkpointed(struct driver *d, uint64_t index, struct slice manifest,
                         struct fault *fault)
 {
@@ -105,7 +114,7 @@ int driver_checkpointed(struct driver *d, uint64_t index, struct slice manifest,
     encode_configuration(&d->raft.configuration_committed, &w->snapshot.configuration);
     manifest_write_header(d, &w->snapshot.manifest);
     bytes_append(&w->snapshot.manifest, manifest.base, manifest.len);
-    w->cut_before = index > d->options.trailing ? index - d->options.trailing : 0;
+    w->cut_before = cut_before(d, index);
     if (w->cut_before > d->first_index) {
         d->first_index = w->cut_before;
     }
@@ -123,7 +132,9 @@ int driver_manifest_written(struct driver *d, struct storage_write *w, struct fa
     event.snapshot.metadata.index = w->snapshot.index;
     event.snapshot.metadata.term = w->snapshot.term;
     event.snapshot.metadata.configuration_index = w->snapshot.configuration_index;
-    event.snapshot.trailing = d->options.trailing;
+    /* The core drops up to the entry so far behind, and that one too; it is to keep what the log
+     * keeps: a peer that has got the state of the first entry that is kept goes on from there. */
+    event.snapshot.trailing = (unsigned)(w->snapshot.index - w->cut_before + 1);
     if (driver_decode_configuration(&w->snapshot.configuration,
                                     &event.snapshot.metadata.configuration, fault) != 0) {
         return -1;

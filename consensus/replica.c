@@ -518,6 +518,11 @@ int replica_checkpointed(struct replica *r, uint64_t index, struct slice manifes
     return driver_checkpointed(r->driver, index, manifest, fault);
 }
 
+void replica_copying(struct replica *r, uint64_t peer, bool begins)
+{
+    driver_copying(r->driver, replica_now_ms(r), peer, begins);
+}
+
 int replica_stop(struct replica *r, struct fault *fault)
 {
     bool accepted;

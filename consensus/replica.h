@@ -59,6 +59,10 @@ int replica_pump(struct replica *r, bool *again, struct fault *fault);
 /* When the next replica_pump is due even if nothing happens. */
 uint64_t replica_deadline_ms(const struct replica *r);
 
+/* A peer has asked for a copy of this node's state (begins), or has taken a piece of one: the log
+ * that it will need is kept. */
+void replica_copying(struct replica *r, uint64_t peer, bool begins);
+
 /* Whether this node's disk has room to spare. The host says so at once when it changes, when a link
  * is up, and about every second: the peers are told that and what this node's clock says, and what
  * follows is done (replica_room.c, replica_clock.c). */

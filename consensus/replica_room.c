@@ -146,6 +146,7 @@ int replica_room(struct replica *r, bool short_of_room, struct fault *fault)
     bool accepted = false;
 
     r->short_of_room = short_of_room;
+    driver_short_of_room(r->driver, short_of_room);
     driver_status(r->driver, &s);
     tell(r, &s);
     replica_judge_clocks(r, &s);

@@ -93,6 +93,13 @@ static uint64_t state_bytes(void *context)
     return machine_copy_bytes(n->machine);
 }
 
+static void sending(void *context, uint64_t peer, bool begins)
+{
+    struct node *n = context;
+
+    replica_copying(n->replica, peer, begins);
+}
+
 static void fetched(void *context, bool ok)
 {
     struct node *n = context;
@@ -118,6 +125,7 @@ void install_open(struct node *n)
         .write_state = write_state,
         .state_bytes = state_bytes,
         .room = room_for_copy,
+        .sending = sending,
         .fetched = fetched,
         .rate = n->config.copy_rate,
         .context = n,

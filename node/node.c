@@ -24,6 +24,10 @@ enum { INFLIGHT_ENTRIES = 64, GROUP_WINDOW = 2 };
  * core last offered, and would hear nothing more until this is over. */
 enum { INSTALL_TIMEOUT_MS = 3000 };
 
+/* How long the log is kept for a peer that was sent the state and is not heard of: it syncs what it
+ * got, opens it and catches up. */
+enum { HOLD_MS = 60000 };
+
 /* Files, peers, LMDB, the loop: everything that is no HTTP connection. */
 enum { OWN_DESCRIPTORS = 256 };
 
@@ -185,6 +189,7 @@ static int open_replica(struct node *n, struct fault *fault)
                 .install_timeout_ms = INSTALL_TIMEOUT_MS,
                 .inflight = INFLIGHT_ENTRIES,
                 .trailing = (unsigned)n->config.raft_trailing,
+                .hold_ms = HOLD_MS,
                 .cache_bytes = n->config.cache_bytes,
             },
         .clock = {n, clock_now_ms, clock_now_us, node_wall_ms},

@@ -82,16 +82,14 @@ static struct log_identity identity(const struct rig *rig)
 static void configuration(unsigned members, struct raft_buffer *buffer)
 {
     struct raft_configuration c;
+    char address[LOG_ADDRESS_MAX];
     unsigned i;
     int rv = 0;
 
     raft_configuration_init(&c);
     for (i = 1; i <= members && rv == 0; i++) {
-        rv = raft_configuration_add(&c, i,
-                                    i == 1   ? "127.0.0.1:1"
-                                    : i == 2 ? "127.0.0.1:2"
-                                             : "127.0.0.1:3",
-                                    RAFT_VOTER);
+        snprintf(address, sizeof address, "127.0.0.1:%u", i);
+        rv = raft_configuration_add(&c, i, address, i <= 3 ? RAFT_VOTER : RAFT_STANDBY);
     }
     if (rv != 0 || raft_configuration_encode(&c, buffer) != 0) {
         abort();
@@ -177,6 +175,7 @@ int rig_open(struct rig *rig)
         .install_timeout_ms = 5000,
         .inflight = 32,
         .trailing = rig->trailing,
+        .hold_ms = rig->hold_ms,
         .cache_bytes = 1 << 20,
         .seed = (unsigned)rig->id,
     };

@@ -24,7 +24,7 @@ struct rig {
     struct log *log;
     struct driver *driver;
     enum mutant mutant;
-    unsigned trailing;
+    unsigned trailing, hold_ms;
     uint64_t now_ms;
 
     struct storage_write *writes, **writes_last; /* not yet done */
@@ -34,7 +34,8 @@ struct rig {
     struct fault fault;   /* of the last call that gave -1 */
 };
 
-/* A fresh log of a cluster of members 1 .. `members`, of which this is `id`. */
+/* A fresh log of a cluster of members 1 .. `members`, of which this is `id`. Those above 3 are
+ * stand-bys. */
 void rig_init(struct rig *rig, uint64_t id, unsigned members, enum mutant mutant);
 void rig_release(struct rig *rig);
 

@@ -213,6 +213,9 @@ static void start(void *impl, uint64_t peer, uint64_t index, struct slice manife
     n->fetch_index = index;
     n->fetch_manifest_len = manifest.len < sizeof n->fetch_manifest ? manifest.len : 0;
     memcpy(n->fetch_manifest, manifest.base, n->fetch_manifest_len);
+    if (node_awake(&w->nodes[peer - 1])) {
+        replica_copying(w->nodes[peer - 1].replica, n->id, true);
+    }
     world_schedule(w, random_between(&w->random, 1000, w->calm ? 50000 : 1500000),
                    (struct event){.run = copy, .node = n});
 }

@@ -269,6 +269,7 @@ static void options_of(struct node *n, struct replica_options *o)
                 .install_timeout_ms = p->install_timeout_ms,
                 .inflight = p->inflight,
                 .trailing = p->trailing,
+                .hold_ms = p->hold_ms,
                 .cache_bytes = p->cache_bytes,
                 .seed = (unsigned)random_next(&w->random),
             },

@@ -148,6 +148,7 @@ static void draw_profile(struct world *w)
     p->install_timeout_ms = (unsigned)random_between(r, 500, 5000);
     p->inflight = (unsigned)random_between(r, 1, 32);
     p->trailing = trailings[random_below(r, 4)];
+    p->hold_ms = p->install_timeout_ms % 2 == 0 ? 2 * p->install_timeout_ms : 0;
     p->group_window = (unsigned)random_between(r, 1, 8);
     p->cache_bytes = (size_t)random_between(r, 0, 20000);
     p->group_bytes = (size_t)random_between(r, 200, 4000) / 8 * 8;
