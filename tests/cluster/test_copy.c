@@ -1,15 +1,17 @@
 /* A copy of the state that breaks off leaves the node as it was, and it tries again.
  *
  * A node is away until the others have cut their log. Then it is killed in the middle of fetching
- * the state, several times: each start finds the state from before. Then the node that sends is
- * killed: the fetching one gets the state from the next leader. At last a node that was added is
- * killed in the middle of its first copy.
+ * the state, several times: each start finds the state from before. Then work goes on while it
+ * fetches, for longer than the log is kept behind a checkpoint: one copy is enough. Then the node
+ * that sends is killed: the fetching one gets the state from the next leader. At last a node that
+ * was added is killed in the middle of its first copy.
  *
  * usage: test_copy FLORIND FLORINCTL */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/cluster/bets.h"
@@ -84,6 +86,7 @@ static void wait_count(struct test *t, int i, const char *text, unsigned more_th
 
 #define FETCHING "fetching the state from the leader"
 #define FETCHED  "fetched the state"
+#define FAILED   "could not fetch the state"
 
 /* The ledger's seq with which the node's last start began. */
 static long seq_at_start(struct test *t, int i)
@@ -121,6 +124,22 @@ static void kill_node(struct test *t, int i)
     cluster_reap(&t->cluster, i);
 }
 
+/* It stops, and the others go on until they have cut their log behind it. */
+static void leave_behind(struct test *t, int leader, int other)
+{
+    long index = look_number(&t->cluster, AWAY, "last_index");
+
+    stop(t, AWAY);
+    fill(t, leader, other, index);
+}
+
+/* Its state, and then its log: until then the others keep theirs for it. */
+static void wait_caught_up(struct test *t, int leader)
+{
+    look_wait(&t->cluster, AWAY, "applied_seq", look_number(&t->cluster, leader, "applied_seq"));
+    look_wait(&t->cluster, AWAY, "stored_index", look_number(&t->cluster, leader, "commit_index"));
+}
+
 /* Starts the node and kills it while it fetches; false when the copy had ended before. */
 static bool break_copy(struct test *t, int i)
 {
@@ -138,12 +157,10 @@ static bool break_copy(struct test *t, int i)
 static void killed_while_fetching(struct test *t, int leader, int other)
 {
     long seq = look_number(&t->cluster, AWAY, "applied_seq");
-    long index = look_number(&t->cluster, AWAY, "last_index");
     int broken = 0;
     int tries;
 
-    stop(t, AWAY);
-    fill(t, leader, other, index);
+    leave_behind(t, leader, other);
     for (tries = 0; broken < KILLS; tries++) {
         if (tries == TRIES_MAX) {
             cluster_die(&t->cluster, "in %d tries the copy was killed in its middle %d times",
@@ -158,23 +175,66 @@ static void killed_while_fetching(struct test *t, int leader, int other)
         } else {
             cluster_start(&t->cluster, AWAY);
             cluster_wait_ready(&t->cluster);
-            look_wait(&t->cluster, AWAY, "applied_seq",
-                      look_number(&t->cluster, leader, "applied_seq"));
+            wait_caught_up(t, leader);
             seq = look_number(&t->cluster, AWAY, "applied_seq");
-            index = look_number(&t->cluster, AWAY, "last_index");
-            stop(t, AWAY);
-            fill(t, leader, other, index);
+            leave_behind(t, leader, other);
         }
     }
     printf("killed %d times in the middle of a copy (%d tries): it had seq %ld each time\n", broken,
            tries, seq);
 }
 
+/* Starts the node, holds it in the middle of a copy, works for more entries than trail, and lets it
+ * go on. False when the copy had ended before, or was given up: nothing was to be seen. */
+static bool fetch_slowly(struct test *t, int leader)
+{
+    unsigned fetching = count(t, AWAY, FETCHING);
+    unsigned fetched = count(t, AWAY, FETCHED);
+    unsigned failed = count(t, AWAY, FAILED);
+    bool held;
+    int i;
+
+    cluster_start(&t->cluster, AWAY);
+    wait_count(t, AWAY, FETCHING, fetching);
+    cluster_signal(&t->cluster, AWAY, SIGSTOP);
+    waitpid(t->cluster.nodes[AWAY].pid, NULL, WUNTRACED);
+    held = count(t, AWAY, FETCHED) == fetched;
+    for (i = 0; held && i < BATCHES; i++) {
+        place(t, leader);
+    }
+    look_wait(&t->cluster, leader, "checkpoint_index",
+              look_number(&t->cluster, leader, "last_index"));
+    cluster_signal(&t->cluster, AWAY, SIGCONT);
+    wait_caught_up(t, leader);
+    if (!held || count(t, AWAY, FAILED) != failed) {
+        return false;
+    }
+    if (count(t, AWAY, FETCHING) != fetching + 1) {
+        cluster_die(&t->cluster, "the state was fetched %u times: the log was cut under the copy",
+                    count(t, AWAY, FETCHING) - fetching);
+    }
+    return true;
+}
+
+static void work_while_fetching(struct test *t, int leader, int other)
+{
+    int tries = 1;
+
+    while (!fetch_slowly(t, leader)) {
+        if (tries++ == TRIES_MAX) {
+            cluster_die(&t->cluster, "in %d tries no copy was held in its middle", TRIES_MAX);
+        }
+        leave_behind(t, leader, other);
+    }
+    printf("the log went on for more than trails while the state was fetched, once (%d tries)\n",
+           tries);
+}
+
 /* The node fetches, the sender is killed: the next leader sends. */
 static void sender_killed(struct test *t, int leader, int other)
 {
     unsigned fetching = count(t, AWAY, FETCHING);
-    unsigned failed = count(t, AWAY, "could not fetch the state");
+    unsigned failed = count(t, AWAY, FAILED);
     long seq = look_number(&t->cluster, leader, "applied_seq");
 
     cluster_start(&t->cluster, AWAY);
@@ -182,8 +242,7 @@ static void sender_killed(struct test *t, int leader, int other)
     kill_node(t, leader);
     look_wait(&t->cluster, AWAY, "applied_seq", seq);
     printf("the sender killed: %s; the state came from node %d\n",
-           count(t, AWAY, "could not fetch the state") > failed ? "the copy broke off"
-                                                                : "the copy was there already",
+           count(t, AWAY, FAILED) > failed ? "the copy broke off" : "the copy was there already",
            other + 1);
     cluster_start(&t->cluster, leader);
     cluster_wait_ready(&t->cluster);
@@ -245,9 +304,11 @@ int main(int argc, char **argv)
         }
         leader = look_leader(&t->cluster);
     }
-    look_wait(&t->cluster, AWAY, "applied_seq", look_number(&t->cluster, leader, "applied_seq"));
+    wait_caught_up(t, leader);
 
     killed_while_fetching(t, leader, 1 - leader);
+    work_while_fetching(t, leader, 1 - leader);
+    leave_behind(t, leader, 1 - leader);
     sender_killed(t, look_leader(&t->cluster), 1 - look_leader(&t->cluster));
     added_and_killed(t);
 

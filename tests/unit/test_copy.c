@@ -13,6 +13,7 @@
 
 #include "consensus/copy.h"
 
+enum { ASK = 1, ACK = 5 }; /* on the wire */
 enum { PEER = 2, PATIENT_MS = 3600000, HASTY_MS = 1, STATE_BYTES = 32 << 20 };
 
 /* One node; what it sends is counted and lost. */
@@ -20,7 +21,7 @@ struct host {
     uv_loop_t loop;
     char folder[256];
     struct copy *copy;
-    unsigned sent, fetched;
+    unsigned sent, fetched, asked, taken;
     bool ok;
 };
 
@@ -41,6 +42,15 @@ static void on_fetched(void *context, bool ok)
 
     h->fetched++;
     h->ok = ok;
+}
+
+static void on_sending(void *context, uint64_t peer, bool begins)
+{
+    struct host *h = context;
+
+    assert_int_equal(peer, PEER);
+    h->asked += begins;
+    h->taken += !begins;
 }
 
 /* More than a window and a pipe can hold. */
@@ -75,6 +85,7 @@ static void open_host(struct host *h, unsigned quiet_ms)
         .file = "data.mdb",
         .write_state = write_state,
         .state_bytes = state_bytes,
+        .sending = on_sending,
         .fetched = on_fetched,
         .context = h,
         .quiet_ms = quiet_ms,
@@ -126,25 +137,40 @@ static void a_fetch_is_given_time(void **state)
     close_host(&h);
 }
 
+static void receive(struct host *h, uint8_t what)
+{
+    struct bytes frame;
+
+    bytes_init(&frame);
+    bytes_append_u8(&frame, COPY_VERSION);
+    bytes_append_u8(&frame, what);
+    bytes_append_u64(&frame, 7);
+    if (what == ACK) {
+        bytes_append_u64(&frame, 0);
+    }
+    copy_frame(h->copy, PEER, (struct slice){(const char *)frame.base, frame.len});
+    bytes_release(&frame);
+}
+
+/* What the receiver asks for and takes is passed on; then it is given up. */
 static void a_sender_that_hears_nothing_ends(void **state)
 {
-    struct bytes ask;
     struct host h;
 
     (void)state;
-    bytes_init(&ask);
-    bytes_append_u8(&ask, 1); /* version */
-    bytes_append_u8(&ask, 1); /* ASK */
-    bytes_append_u64(&ask, 7);
     open_host(&h, HASTY_MS);
-    copy_frame(h.copy, PEER, (struct slice){(const char *)ask.base, ask.len});
+    receive(&h, ASK);
     assert_true(copy_sending(h.copy));
+    assert_int_equal(h.asked, 1);
+    assert_int_equal(h.taken, 0);
+    receive(&h, ACK);
+    assert_int_equal(h.asked, 1);
+    assert_int_equal(h.taken, 1);
     while (copy_sending(h.copy)) {
         uv_run(&h.loop, UV_RUN_NOWAIT);
         copy_look(h.copy);
     }
     close_host(&h);
-    bytes_release(&ask);
 }
 
 int main(void)
