@@ -49,6 +49,9 @@ void driver_hold_offered(struct driver *d, uint64_t peer, uint64_t index)
 {
     struct hold *h = find(d, peer);
 
+    if (!d->options.transport.connected(d->options.transport.impl, peer)) {
+        return; /* the offer does not reach it: the core takes it to be there a little longer */
+    }
     if (h == NULL) {
         h = begin(d, peer);
     } else if (h->from != 0) { /* it asked, and is at it still */

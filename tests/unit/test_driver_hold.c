@@ -5,8 +5,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "consensus/driver_private.h"
 #include "consensus/message.h"
+#include "consensus/replica_private.h"
 #include "tests/sim/rig.h"
+#include "tests/unit/replica_host.h"
 
 static const struct slice manifest = {"manifest", 8};
 
@@ -297,6 +300,19 @@ static void test_a_snapshot_is_not_offered_when_its_log_goes(void **state)
     rig_release(&rig);
 }
 
+static void test_the_driver_hears_of_room(void **state)
+{
+    struct host *h = host_new(1);
+    struct fault fault;
+
+    (void)state;
+    assert_int_equal(replica_room(h->replica, true, &fault), 0);
+    assert_true(h->replica->driver->short_of_room);
+    assert_int_equal(replica_room(h->replica, false, &fault), 0);
+    assert_false(h->replica->driver->short_of_room);
+    host_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_the_earliest_of_two_copies_holds_the_log),
         cmocka_unit_test(test_who_does_not_lead_holds_no_log),
         cmocka_unit_test(test_a_snapshot_is_not_offered_when_its_log_goes),
+        cmocka_unit_test(test_the_driver_hears_of_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
