@@ -3,7 +3,8 @@
  * Who gets the state needs every entry after the snapshot that it was offered. Checkpoints go on
  * while it fetches, and would cut these entries away when the copy takes longer than `trailing`
  * entries last: the copy would be in vain, and the next one as well. So a leader keeps them from
- * the offer on until the peer has all that is committed, or has not been heard of for hold_ms.
+ * the offer on until the peer has all that is committed, or has not moved for hold_ms. What the
+ * peer has itself by then goes, so one that is just a little behind for ever holds next to nothing.
  *
  * Which of the offers a peer took nobody says. It drops them while it fetches, and asks for the
  * state at once when it takes one: what it asks for is not older than the first offer since it
@@ -62,12 +63,29 @@ void driver_hold_offered(struct driver *d, uint64_t peer, uint64_t index)
     }
 }
 
+/* It took the last offer of a hold that is just over, and what that needs is still there. */
+static struct hold *revive(struct driver *d, uint64_t peer)
+{
+    size_t i;
+
+    for (i = 0; i < STATUS_MEMBERS_MAX; i++) {
+        struct hold *h = &d->holds[i];
+        if (h->peer == peer && h->offered >= d->first_index) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
 void driver_copying(struct driver *d, uint64_t now_ms, uint64_t peer, bool begins)
 {
     struct hold *h;
 
     d->now_ms = now_ms;
     h = find(d, peer);
+    if (h == NULL && begins) {
+        h = revive(d, peer);
+    }
     if (h == NULL) {
         return;
     }
@@ -83,8 +101,14 @@ void driver_hold_answered(struct driver *d, uint64_t peer)
     struct hold *h = find(d, peer);
     raft_index match;
 
-    if (h != NULL && raft_match_index(&d->raft, peer, &match) == 0 && match >= d->commit) {
+    if (h == NULL || raft_match_index(&d->raft, peer, &match) != 0) {
+        return;
+    }
+    if (match >= d->commit) {
         h->peer = 0;
+    } else if (h->from != 0 && match > h->from) { /* it has the state, and catches up */
+        h->from = match;
+        h->until_ms = d->now_ms + d->options.hold_ms;
     }
 }
 

@@ -153,6 +153,13 @@ uint64_t checkpointer_turn_ms(uint64_t node_id, uint64_t cycle_ms, uint64_t wall
     return cycle_ms - (wall_clock_ms + cycle_ms - place_ms) % cycle_ms;
 }
 
+uint64_t checkpointer_urgent_bytes(uint64_t wanted, uint64_t hard)
+{
+    uint64_t quarter = wanted + (hard - wanted) / 4;
+
+    return wanted < quarter / 2 ? 2 * wanted : quarter;
+}
+
 uint64_t checkpointer_wait_ms(uint64_t node_id, uint64_t interval_ms, uint64_t wall_clock_ms)
 {
     uint64_t wait_ms = checkpointer_turn_ms(node_id, interval_ms, wall_clock_ms);

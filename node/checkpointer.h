@@ -35,6 +35,10 @@ bool checkpointer_busy(struct checkpointer *c);
  * How long until this node's next place in the cycle: 1 to cycle_ms. Any thread. */
 uint64_t checkpointer_turn_ms(uint64_t node_id, uint64_t cycle_ms, uint64_t wall_clock_ms);
 
+/* How many bytes of changes wait for no turn: twice as many as a checkpoint is wanted at, or a
+ * quarter of the way from there to `hard`, at which nothing is applied any more. Any thread. */
+uint64_t checkpointer_urgent_bytes(uint64_t wanted, uint64_t hard);
+
 /* How long until this node's next checkpoint that is due by time: about interval_ms, half of it at
  * least, at its place in the interval. Any thread. */
 uint64_t checkpointer_wait_ms(uint64_t node_id, uint64_t interval_ms, uint64_t wall_clock_ms);

@@ -106,7 +106,7 @@ void node_schedule_checkpoint(struct node *n)
         checkpointer_wait_ms(n->config.node_id, n->config.checkpoint_interval_ms, node_wall_ms(n));
 }
 
-/* One that the changes' size asks for waits for this node's turn, but not until they are twice as
+/* One that the changes' size asks for waits for this node's turn, but not for long where there are
  * many. */
 static bool checkpoint_due(struct node *n)
 {
@@ -118,7 +118,9 @@ static bool checkpoint_due(struct node *n)
         n->checkpoint_due_ms = turn < n->checkpoint_due_ms ? turn : n->checkpoint_due_ms;
     }
     return now >= n->checkpoint_due_ms || vault_wants_checkpoint(n->vault) ||
-           machine_changes_bytes(n->machine) / 2 >= n->config.checkpoint_bytes;
+           machine_changes_bytes(n->machine) >=
+               checkpointer_urgent_bytes(n->config.checkpoint_bytes,
+                                         n->config.checkpoint_bytes_hard);
 }
 
 static void begin_checkpoint(struct node *n)

@@ -76,6 +76,17 @@ static void test_small_numbers(void **state)
     }
 }
 
+/* However near to each other the two limits are. */
+static void test_many_changes_wait_for_no_turn(void **state)
+{
+    (void)state;
+    assert_int_equal(checkpointer_urgent_bytes(32, 512), 64);
+    assert_int_equal(checkpointer_urgent_bytes(300, 512), 353);
+    assert_int_equal(checkpointer_urgent_bytes(100, 101), 100);
+    assert_int_equal(checkpointer_urgent_bytes(100, 500), 200);
+    assert_true(checkpointer_urgent_bytes(UINT64_MAX / 2, UINT64_MAX) < UINT64_MAX / 4 * 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +94,7 @@ int main(void)
         cmocka_unit_test(test_turns_come_once_a_cycle),
         cmocka_unit_test(test_nodes_take_turns),
         cmocka_unit_test(test_small_numbers),
+        cmocka_unit_test(test_many_changes_wait_for_no_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

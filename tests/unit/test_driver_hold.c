@@ -128,6 +128,29 @@ static void test_the_log_is_kept_under_a_copy(void **state)
     rig_release(&rig);
 }
 
+/* For longer than a silent peer is waited for, as long as it moves; and only what it has not yet.
+ */
+static void test_the_log_is_kept_for_one_that_catches_up(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    lead(&rig, 3, HOLD_MS);
+    offer(&rig, 3, 1, 8);
+    driver_copying(rig.driver, rig.now_ms, 3, true);
+    work_until(&rig, 60);
+    answer(&rig, 3, 0, 8);
+    wait_ms(&rig, HOLD_MS - 100, 3);
+    answer(&rig, 3, 0, 20);
+    wait_ms(&rig, HOLD_MS - 100, 3);
+    work_until(&rig, 70);
+    assert_int_equal(first_index(&rig), 20);
+    wait_ms(&rig, 100, 3); /* it answers, and does not move */
+    work_until(&rig, 80);
+    assert_int_equal(first_index(&rig), 78);
+    rig_release(&rig);
+}
+
 /* Also when nothing at all trails: the entry of the snapshot itself, which the core asks for. */
 static void test_the_log_is_kept_under_a_copy_with_nothing_trailing(void **state)
 {
@@ -169,6 +192,20 @@ static void test_a_silent_peer_does_not_hold_the_log(void **state)
     driver_copying(rig.driver, rig.now_ms, 3, true); /* offered long ago */
     work_until(&rig, 40);
     assert_int_equal(first_index(&rig), 38);
+    rig_release(&rig);
+}
+
+static void test_who_asks_late_is_held_the_log_that_is_there(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    lead(&rig, 3, HOLD_MS);
+    offer(&rig, 3, 1, 8);
+    wait_ms(&rig, HOLD_MS, 3);
+    driver_copying(rig.driver, rig.now_ms, 3, true);
+    work_until(&rig, 20);
+    assert_int_equal(first_index(&rig), 8);
     rig_release(&rig);
 }
 
@@ -317,8 +354,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_log_is_kept_under_a_copy),
+        cmocka_unit_test(test_the_log_is_kept_for_one_that_catches_up),
         cmocka_unit_test(test_the_log_is_kept_under_a_copy_with_nothing_trailing),
         cmocka_unit_test(test_a_silent_peer_does_not_hold_the_log),
+        cmocka_unit_test(test_who_asks_late_is_held_the_log_that_is_there),
         cmocka_unit_test(test_room_comes_before_a_copy),
         cmocka_unit_test(test_a_peer_that_asks_again_moves_its_hold),
         cmocka_unit_test(test_offers_that_nobody_takes_hold_no_log),
