@@ -27,11 +27,11 @@ struct pending_entries {
 
 enum { INSTALL_NONE, INSTALL_FETCHING, INSTALL_WRITING };
 
-/* The log is kept for a peer that is to have the state, until it has not been heard of so long. */
+/* The log is kept for a peer that is to have the state, until it has it or does not come on. */
 struct hold {
     uint64_t peer;    /* 0: a free place */
     uint64_t offered; /* the first snapshot that it was offered since it asked last; 0: none */
-    uint64_t from;    /* the one that it may be fetching; 0: it has not asked yet */
+    uint64_t from;    /* what it may be fetching, or has by now; 0: it has not asked yet */
     uint64_t until_ms;
 };
 
