@@ -24,8 +24,8 @@ enum { INFLIGHT_ENTRIES = 64, GROUP_WINDOW = 2 };
  * core last offered, and would hear nothing more until this is over. */
 enum { INSTALL_TIMEOUT_MS = 3000 };
 
-/* How long the log is kept for a peer that was sent the state and does not come on: it syncs what it
- * got and opens it. */
+/* How long the log is kept for a peer that was sent the state and does not come on: it syncs what
+ * it got and opens it. */
 enum { HOLD_MS = 60000 };
 
 /* Files, peers, LMDB, the loop: everything that is no HTTP connection. */
