@@ -11,7 +11,13 @@
 
 #include "statemachine/failpoint.h"
 
-enum { BACKGROUND_NICE = 5 };
+#define NS_PER_S UINT64_C(1000000000)
+
+enum {
+    BACKGROUND_NICE = 5,
+    FOLD_PAGES = 512, /* what the disk writes in some milliseconds */
+    FOLD_PAUSE = 1,   /* times what the part before it took */
+};
 enum checkpointer_state { IDLE, WRITING, WRITTEN, NO_ROOM, FAILED };
 
 struct checkpointer {
@@ -20,6 +26,7 @@ struct checkpointer {
     pthread_cond_t changed;
     enum checkpointer_state state;
     bool ending;
+    bool hurried; /* the checkpoint under way */
     struct machine *machine;
     struct fault fault;
     uint64_t duration_us;
@@ -27,19 +34,64 @@ struct checkpointer {
     void *context;
 };
 
+static void pause_ns(struct checkpointer *c, uint64_t ns)
+{
+    uint64_t end = uv_hrtime() + ns;
+    struct timespec until = {(time_t)(end / NS_PER_S), (long)(end % NS_PER_S)};
+
+    pthread_mutex_lock(&c->lock);
+    while (!c->hurried && pthread_cond_timedwait(&c->changed, &c->lock, &until) == 0) {
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* All that an earlier write left to be done. */
+static int fold_all(struct checkpointer *c, struct machine *machine, struct fault *fault)
+{
+    int rv;
+
+    do {
+        uint64_t began = uv_hrtime();
+
+        rv = machine_checkpoint_fold(machine, FOLD_PAGES, fault);
+        if (rv > 0) {
+            pause_ns(c, FOLD_PAUSE * (uv_hrtime() - began));
+        }
+    } while (rv > 0);
+    return rv;
+}
+
+static int write_and_fold(struct checkpointer *c, struct machine *machine, uint64_t *duration_us,
+                          struct fault *fault)
+{
+    int rv = fold_all(c, machine, fault); /* of before the last stop */
+    uint64_t began = uv_hrtime();
+
+    if (rv == 0) {
+        rv = machine_checkpoint_write(machine, fault);
+    }
+    *duration_us = (uv_hrtime() - began) / 1000;
+    FAILPOINT("checkpoint: written");
+    if (rv == 0) {
+        rv = fold_all(c, machine, fault);
+        rv = rv == STORE_NO_ROOM ? 0 : rv; /* what is written is, and the next one folds the rest */
+    }
+    return rv;
+}
+
 static void write_one(struct checkpointer *c)
 {
     struct machine *machine = c->machine;
     struct fault fault;
-    uint64_t began = uv_hrtime();
+    uint64_t duration_us;
     int rv;
 
     pthread_mutex_unlock(&c->lock);
     FAILPOINT("checkpoint: begun");
-    rv = machine_checkpoint_write(machine, &fault);
-    FAILPOINT("checkpoint: written");
+    rv = write_and_fold(c, machine, &duration_us, &fault);
+    FAILPOINT("checkpoint: folded");
     pthread_mutex_lock(&c->lock);
-    c->duration_us = (uv_hrtime() - began) / 1000;
+    c->duration_us = duration_us;
     c->state = rv == 0 ? WRITTEN : rv == STORE_NO_ROOM ? NO_ROOM : FAILED;
     c->fault = fault;
     pthread_cond_broadcast(&c->changed);
@@ -69,6 +121,7 @@ static void *run(void *argument)
 struct checkpointer *checkpointer_new(void (*wake)(void *context), void *context)
 {
     struct checkpointer *c = calloc(1, sizeof *c);
+    pthread_condattr_t clock;
 
     if (c == NULL) {
         abort();
@@ -76,7 +129,10 @@ struct checkpointer *checkpointer_new(void (*wake)(void *context), void *context
     c->wake = wake;
     c->context = context;
     pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->changed, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC); /* uv_hrtime's */
+    pthread_cond_init(&c->changed, &clock);
+    pthread_condattr_destroy(&clock);
     if (pthread_create(&c->thread, NULL, run, c) != 0) {
         abort(); /* at start: no thread to be had */
     }
@@ -85,9 +141,20 @@ struct checkpointer *checkpointer_new(void (*wake)(void *context), void *context
 
 void checkpointer_wait(struct checkpointer *c)
 {
+    checkpointer_hurry(c);
     pthread_mutex_lock(&c->lock);
     while (c->state == WRITING) {
         pthread_cond_wait(&c->changed, &c->lock);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void checkpointer_hurry(struct checkpointer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    if (!c->hurried) {
+        c->hurried = true;
+        pthread_cond_broadcast(&c->changed);
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -109,6 +176,7 @@ void checkpointer_start(struct checkpointer *c, struct machine *machine)
 {
     pthread_mutex_lock(&c->lock);
     c->machine = machine;
+    c->hurried = false;
     c->state = WRITING;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);

@@ -1,8 +1,9 @@
 /* The checkpointer thread: writes the machine's frozen set of changes to the store.
  *
  * One checkpoint at a time. The loop freezes the set and starts it; the thread writes; the loop is
- * woken, and finishes. A write that finds no room on the disk may be started again; one that fails
- * in another way is kept for the loop to see: it stops the node. */
+ * woken, and finishes. What can be written little by little is, with pauses for the log, which is
+ * on the same disk as a rule; unless somebody waits. A write that finds no room on the disk may be
+ * started again; one that fails in another way is kept for the loop to see: it stops the node. */
 #ifndef FLORIN_CHECKPOINTER_H
 #define FLORIN_CHECKPOINTER_H
 
@@ -13,17 +14,20 @@ struct checkpointer;
 /* `wake` is called on the thread when a checkpoint has been written. */
 struct checkpointer *checkpointer_new(void (*wake)(void *context), void *context);
 
-/* Waits for a write under way, ends the thread. */
+/* Waits for a write under way, without pauses, ends the thread. */
 void checkpointer_free(struct checkpointer *c);
 
 /* Loop thread. The machine has begun a checkpoint and stays open until finish. */
 void checkpointer_start(struct checkpointer *c, struct machine *machine);
 
-/* Loop thread. 1: written, took duration_us; 0: nothing finished; -1: the write failed;
- * STORE_NO_ROOM with the fault: the set is as it was, start it again when there is room. */
+/* Loop thread. No more pauses in the checkpoint under way, if any: the next one is due. */
+void checkpointer_hurry(struct checkpointer *c);
+
+/* Loop thread. 1: written, and was durable after duration_us; 0: nothing finished; -1: the write
+ * failed; STORE_NO_ROOM with the fault: the set is as it was, start it again when there is room. */
 int checkpointer_finish(struct checkpointer *c, uint64_t *duration_us, struct fault *fault);
 
-/* Waits until no write is under way. */
+/* Waits until no write is under way; there are no more pauses in it. */
 void checkpointer_wait(struct checkpointer *c);
 
 bool checkpointer_busy(struct checkpointer *c);

@@ -125,8 +125,13 @@ static bool checkpoint_due(struct node *n)
 
 static void begin_checkpoint(struct node *n)
 {
-    if (n->install_ready || checkpointer_busy(n->checkpointer) || !room_for_checkpoint(n) ||
-        !checkpoint_due(n)) {
+    if (checkpointer_busy(n->checkpointer)) {
+        if (n->install_ready || checkpoint_due(n)) {
+            checkpointer_hurry(n->checkpointer);
+        }
+        return;
+    }
+    if (n->install_ready || !room_for_checkpoint(n) || !checkpoint_due(n)) {
         return;
     }
     if (!machine_checkpoint_begin(n->machine)) {

@@ -2,9 +2,9 @@
  *
  * Guarantee: the store holds the state of one applied index, whole, with that index in it.
  *
- *   idle --begin--> frozen --write (other thread)--> written --end--> idle
+ *   idle --begin--> frozen --write, fold ... (other thread)--> written --end--> idle
  *
- * The caller orders the three calls (a thread start and join, or a condition). While frozen, the
+ * The caller orders these calls (a thread start and join, or a condition). While frozen, the
  * loop goes on applying to the new set; it never writes the frozen one. */
 #include "statemachine/machine_private.h"
 
@@ -41,6 +41,11 @@ bool machine_checkpoint_begin(struct machine *m)
 int machine_checkpoint_write(struct machine *m, struct fault *fault)
 {
     return layers_write(&m->state.layers, fault);
+}
+
+int machine_checkpoint_fold(struct machine *m, size_t most, struct fault *fault)
+{
+    return layers_fold(&m->state.layers, most, fault);
 }
 
 int machine_checkpoint_end(struct machine *m, uint64_t *applied_index, struct fault *fault)

@@ -282,6 +282,11 @@ int layers_write(struct layers *l, struct fault *fault)
     return rc;
 }
 
+int layers_fold(struct layers *l, size_t most, struct fault *fault)
+{
+    return l->store.fold != NULL ? l->store.fold(l->store.impl, most, fault) : 0;
+}
+
 int layers_thaw(struct layers *l, struct fault *fault)
 {
     forget_memos(l);

@@ -7,7 +7,7 @@
  * A draft is a fourth layer on top, for one command that is decided in several steps: what is put
  * goes there, and is then kept whole or dropped whole.
  *
- * Loop thread, but for layers_write. */
+ * Loop thread, but for layers_write and layers_fold. */
 #ifndef FLORIN_LAYERS_H
 #define FLORIN_LAYERS_H
 
@@ -89,6 +89,9 @@ void layers_freeze(struct layers *l);
 
 /* Commits the frozen set. Any one thread, while the loop goes on reading and putting. */
 int layers_write(struct layers *l, struct fault *fault);
+
+/* What that may leave to be done, as struct store's fold says. The same thread. */
+int layers_fold(struct layers *l, size_t most, struct fault *fault);
 
 /* The frozen set is in the store: see the store's new state. */
 int layers_thaw(struct layers *l, struct fault *fault);

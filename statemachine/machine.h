@@ -6,8 +6,8 @@
  * State lives in three layers: the set of changes since the last checkpoint, the frozen set that
  * the checkpointer is writing, and the store. A look-up goes through them in that order.
  *
- * All functions belong to the loop thread, but machine_checkpoint_write, which the checkpointer
- * thread calls between begin and end, and those that say so. */
+ * All functions belong to the loop thread, but machine_checkpoint_write and _fold, which the
+ * checkpointer thread calls between begin and end, and those that say so. */
 #ifndef FLORIN_MACHINE_H
 #define FLORIN_MACHINE_H
 
@@ -79,14 +79,17 @@ uint64_t machine_directory_version(const struct machine *m);
 /* Checkpoints. wanted: enough has gathered. begin freezes the set and returns false when there is
  * nothing to write, one is running, or an entry is half applied; write commits the frozen set to
  * the store (checkpointer thread; -1 is fatal; STORE_NO_ROOM: the set stays frozen, write again
- * when there is room); end drops it and returns the durable applied index. possible: begin would
- * begin one. An entry that changes nothing (a barrier) makes it so, too: the log can only be cut
- * behind what a checkpoint holds. */
+ * when there is room); fold does what that left to be done, about `most` pages at a time (1:
+ * perhaps there is more, 0: nothing was left, or as write; it may also be called before write, or
+ * never: then the next write does it); end drops the set and returns the durable applied index.
+ * possible: begin would begin one. An entry that changes nothing (a barrier) makes it so, too: the
+ * log can only be cut behind what a checkpoint holds. */
 bool machine_ready(const struct machine *m);
 bool machine_checkpoint_wanted(const struct machine *m);
 bool machine_checkpoint_possible(const struct machine *m);
 bool machine_checkpoint_begin(struct machine *m);
 int machine_checkpoint_write(struct machine *m, struct fault *fault);
+int machine_checkpoint_fold(struct machine *m, size_t most, struct fault *fault);
 int machine_checkpoint_end(struct machine *m, uint64_t *applied_index, struct fault *fault);
 size_t machine_changes_bytes(const struct machine *m); /* all of them, frozen ones too */
 

@@ -61,6 +61,12 @@ struct store {
      * is changed. STORE_NO_ROOM with the fault: nothing either, and it may be tried again. */
     int (*commit)(void *impl, const struct store_write *writes, size_t n, struct fault *fault);
 
+    /* Checkpointer thread, after a commit, which may leave work that changes nothing that is read:
+     * does a part of it, about `most` pages, durable on return. 1: perhaps there is more, 0:
+     * nothing was left, -1 and STORE_NO_ROOM as of commit. The next commit does what was not done.
+     * NULL: never any. */
+    int (*fold)(void *impl, size_t most, struct fault *fault);
+
     /* Any thread, also beside a commit: writes the last commit, whole, to `fd` in the form that
      * the store is opened from. May be NULL where nobody copies. */
     int (*copy)(void *impl, int fd, struct fault *fault);

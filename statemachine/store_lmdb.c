@@ -10,7 +10,8 @@
  * damaged key, or a branch that leads astray, is a fault and no answer.
  *
  * Tables whose keys come in no order are kept in sorted runs (store_lmdb_runs.c), all others in one
- * tree.
+ * tree; those that bets change have a second one, for what a commit leaves to be put into the first
+ * by and by (store_lmdb_pending.c).
  *
  * Flags: MDB_NOTLS lets the loop thread hold its read transaction while another thread writes.
  * MDB_NORDAHEAD: most reads are for single random keys (is this id taken?), for which reading ahead
@@ -22,7 +23,10 @@
 #include "statemachine/changes.h"
 #include "statemachine/failpoint.h"
 
-enum { WRITES_AHEAD = 8 }; /* puts that memory takes to come */
+enum {
+    WRITES_AHEAD = 8,   /* puts that memory takes to come */
+    MERGED_AS_ONE = 16, /* records of a merge, which fill pages, for one that changes a page */
+};
 
 int store_tree_bind(struct store_lmdb *s, struct store_tree *t)
 {
@@ -111,6 +115,9 @@ static int lmdb_get(void *impl, enum store_table table, struct slice key, struct
     if (s->absent[table]) {
         return 0;
     }
+    if (store_lmdb_pending_of(table) >= 0) {
+        return store_pending_get(s, table, key, value, fault);
+    }
     return store_lmdb_runs_of(table) < 0
                ? store_tree_get(s, table, &s->trees[table], key, value, fault)
                : store_runs_get(s, table, key, value, fault);
@@ -123,6 +130,9 @@ static int lmdb_seek(void *impl, enum store_table table, struct slice key, struc
 
     if (s->absent[table]) {
         return 0;
+    }
+    if (store_lmdb_pending_of(table) >= 0) {
+        return store_pending_seek(s, table, key, found, value, fault);
     }
     return store_lmdb_runs_of(table) < 0
                ? store_tree_seek(s, table, &s->trees[table], key, found, value, fault)
@@ -186,40 +196,104 @@ static int put_all(struct store_lmdb *s, MDB_txn *txn, const struct store_write 
                    struct fault *fault)
 {
     size_t done, of_table;
+    int rc = 0;
 
-    for (done = 0; done < n; done += of_table) {
-        int rc;
+    for (done = 0; done < n && rc == 0; done += of_table) {
+        const struct store_write *first = &writes[done];
 
-        of_table = count_table(&writes[done], n - done);
-        rc = store_lmdb_runs_of(writes[done].table) < 0
-                 ? put_table(s, txn, &writes[done], of_table, fault)
-                 : store_merge_commit(s, txn, &writes[done], of_table, fault);
-        if (rc != 0) {
-            return rc;
+        of_table = count_table(first, n - done);
+        if (store_lmdb_runs_of(first->table) >= 0) {
+            rc = store_merge_commit(s, txn, first, of_table, fault);
+        } else if (store_pending_takes(first->table, of_table)) {
+            rc = store_pending_put(s, txn, first, of_table, fault);
+        } else {
+            rc = put_table(s, txn, first, of_table, fault);
         }
     }
-    return 0;
+    return rc;
 }
 
-static int lmdb_commit(void *impl, const struct store_write *writes, size_t n, struct fault *fault)
+/* A part of what commits left to be done: 1, 0 when nothing is left, -1, or STORE_NO_ROOM. */
+static int fold_part(struct store_lmdb *s, MDB_txn *txn, uint64_t most, struct store_fold *at,
+                     struct fault *fault)
 {
-    struct store_lmdb *s = impl;
-    MDB_txn *txn;
-    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+    uint64_t most_merged = most > UINT64_MAX / MERGED_AS_ONE ? UINT64_MAX : most * MERGED_AS_ONE;
+    int rc = store_pending_fold(s, txn, most, at, fault), t;
 
-    if (rc != 0) {
-        return commit_failed(s, store_lmdb_fault(s, "begin a commit", rc, fault));
+    for (t = 0; t < TABLE_COUNT && rc == 0; t++) {
+        if (store_lmdb_runs_of(t) >= 0) {
+            rc = store_merge_fold(s, txn, t, most_merged, &at->plans[store_lmdb_runs_of(t)], fault);
+        }
     }
-    rc = put_all(s, txn, writes, n, fault);
-    if (rc != 0) {
+    return rc;
+}
+
+static int fold_all(struct store_lmdb *s, MDB_txn *txn, struct store_fold *at, struct fault *fault)
+{
+    int rc;
+
+    do {
+        rc = fold_part(s, txn, UINT64_MAX, at, fault);
+    } while (rc == 1);
+    return rc;
+}
+
+/* Ends a commit, of which `rc` says whether all was put; `fold` is how far that comes. */
+static int end_commit(struct store_lmdb *s, MDB_txn *txn, int rc, const struct store_fold *fold,
+                      struct fault *fault)
+{
+    if (rc < 0) {
         mdb_txn_abort(txn);
         return commit_failed(s, rc);
     }
     FAILPOINT("store: changes put");
     rc = mdb_txn_commit(txn);
     FAILPOINT("store: committed");
-    rc = rc == 0 ? store_lmdb_fit(s, false) : rc;
+    if (rc == 0) {
+        s->fold = *fold;
+        rc = store_lmdb_fit(s, false);
+    }
     return rc == 0 ? 0 : commit_failed(s, store_lmdb_fault(s, "commit", rc, fault));
+}
+
+static int lmdb_commit(void *impl, const struct store_write *writes, size_t n, struct fault *fault)
+{
+    struct store_lmdb *s = impl;
+    struct store_fold at = s->fold;
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+
+    if (rc != 0) {
+        return commit_failed(s, store_lmdb_fault(s, "begin a commit", rc, fault));
+    }
+    rc = fold_all(s, txn, &at, fault);
+    if (rc == 0) {
+        rc = put_all(s, txn, writes, n, fault);
+    }
+    return end_commit(s, txn, rc, &(struct store_fold){0}, fault);
+}
+
+static int lmdb_fold(void *impl, size_t most, struct fault *fault)
+{
+    struct store_lmdb *s = impl;
+    struct store_fold at = s->fold;
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(s->env, NULL, 0, &txn), more;
+
+    if (rc != 0) {
+        return commit_failed(s, store_lmdb_fault(s, "begin a commit", rc, fault));
+    }
+    more = fold_part(s, txn, most, &at, fault);
+    rc = end_commit(s, txn, more, &at, fault);
+    if (more == 1) {
+        FAILPOINT("store: a part folded");
+    }
+    return rc == 0 ? more : rc;
+}
+
+int store_lmdb_look(struct store_lmdb *s, int format, struct fault *fault)
+{
+    return store_runs_renew(s, format, fault) == 0 ? store_pending_renew(s, format, fault) : -1;
 }
 
 static int lmdb_renew(void *impl, struct fault *fault)
@@ -232,7 +306,7 @@ static int lmdb_renew(void *impl, struct fault *fault)
         s->trees[t].stale = true;
     }
     rc = mdb_txn_renew(s->read);
-    return rc == 0 ? store_runs_renew(s, FILE_FORMAT, fault)
+    return rc == 0 ? store_lmdb_look(s, FILE_FORMAT, fault)
                    : store_lmdb_fault(s, "renew the read transaction", rc, fault);
 }
 
@@ -258,6 +332,7 @@ static void lmdb_close(void *impl)
             mdb_cursor_close(s->trees[t].cursor);
         }
     }
+    store_pending_release(s);
     store_runs_release(s);
     mdb_txn_abort(s->read);
     if (!s->borrowed) {
@@ -291,6 +366,7 @@ static int lmdb_view(void *impl, struct store *view, struct fault *fault)
     for (t = 0; t < TABLE_COUNT; t++) {
         v->trees[t].dbi = s->trees[t].dbi;
     }
+    store_pending_share(v, s);
     store_runs_share(v, s);
     v->map_bytes = s->map_bytes;
     memcpy(v->folder, s->folder, sizeof v->folder);
@@ -300,7 +376,7 @@ static int lmdb_view(void *impl, struct store *view, struct fault *fault)
     if (rc != 0) {
         store_lmdb_fault(v, "begin a view", rc, fault);
     }
-    if (rc != 0 || store_runs_renew(v, FILE_FORMAT, fault) != 0) {
+    if (rc != 0 || store_lmdb_look(v, FILE_FORMAT, fault) != 0) {
         lmdb_close(v);
         return -1;
     }
@@ -315,6 +391,7 @@ void store_lmdb_bind(struct store_lmdb *s, struct store *store)
         .get = lmdb_get,
         .seek = lmdb_seek,
         .commit = lmdb_commit,
+        .fold = lmdb_fold,
         .copy = store_lmdb_copy,
         .bytes = lmdb_bytes,
         .view = lmdb_view,

@@ -1,8 +1,8 @@
 /* The inside of the LMDB store: store_lmdb.c (reads, commits), store_lmdb_record.c (what stands in
  * the file for one record, and its faults), store_lmdb_runs.c (reading tables in sorted runs),
  * store_lmdb_manifest.c (which runs a table has), store_lmdb_merge.c and store_lmdb_pour.c (writing
- * and merging them), store_lmdb_open.c, store_lmdb_copy.c and store_lmdb_file.c (one file, to read
- * only). */
+ * and merging them), store_lmdb_pending.c (writes that wait for their place), store_lmdb_open.c,
+ * store_lmdb_copy.c and store_lmdb_file.c (one file, to read only). */
 #ifndef FLORIN_STORE_LMDB_H
 #define FLORIN_STORE_LMDB_H
 
@@ -14,8 +14,9 @@
 
 enum {
     STORE_CHECK_BYTES = 4, /* behind each value */
-    FILE_FORMAT = 2,       /* of the file as a whole: 1: values end with a checksum */
+    FILE_FORMAT = 3,       /* of the file as a whole: 1: values end with a checksum */
     FORMAT_WITH_RUNS = 2,  /* ... from here on some tables are in runs */
+    FORMAT_WITH_FOLDS = 3, /* ... and a commit may leave work to be folded in after it */
 };
 
 /* One of LMDB's trees, as one reader sees it. */
@@ -34,7 +35,8 @@ enum {
     RUN_SLOTS = 48,  /* databases of each such table: a run, or the output of a merge, in each.
                         Without a merge under way no level has RUN_FANOUT runs: 46 at most */
     RUN_LEAST_KEYS = 1024, /* a run with fewer keys is written anew with the next commit's */
-    STORE_DATABASES = TABLE_COUNT + RUN_TABLES * (RUN_SLOTS - 1),
+    PENDING_TABLES = 4,    /* whose writes may wait (store_lmdb_pending.c) */
+    STORE_DATABASES = TABLE_COUNT + RUN_TABLES * (RUN_SLOTS - 1) + PENDING_TABLES,
 };
 
 struct store_run {
@@ -54,6 +56,7 @@ struct store_merge {
 
 struct store_manifest {
     uint64_t next_number;
+    uint64_t owed; /* for so many keys that were written, merges did not go on yet */
     unsigned n_runs, n_merges;
     struct store_run runs[RUN_SLOTS]; /* from the youngest to the oldest */
     struct store_merge merges[RUN_LEVELS];
@@ -75,11 +78,48 @@ struct store_runs {
     size_t asked_len;
 };
 
+/* Writes of one commit that wait for their place. */
+struct store_batch {
+    uint64_t number; /* given once */
+    uint64_t records;
+};
+
+/* What is pending of a table, as one reader sees it. */
+struct store_pending {
+    struct store_tree tree;
+    struct store_batch batch;
+};
+
+/* How far it is folded. */
+struct store_progress {
+    uint64_t done; /* records; 0: it is to begin */
+    size_t next_len;
+    uint8_t next[STORE_KEY_MAX];
+};
+
+/* How far each merge of a table is to go on for what is owed. */
+struct store_plan {
+    bool made;
+    unsigned n;
+    struct {
+        uint64_t number; /* the merge's */
+        uint64_t left;   /* records */
+    } merges[RUN_LEVELS];
+};
+
+/* How far what a commit left is folded. */
+struct store_fold {
+    struct store_progress pending[PENDING_TABLES];
+    struct store_plan plans[RUN_TABLES];
+};
+
 struct store_lmdb {
     MDB_env *env;
     struct store_tree trees[TABLE_COUNT]; /* of tables that are not in runs */
     struct store_runs *runs[RUN_TABLES];
-    MDB_dbi unnamed; /* the names of all, the format, the manifests */
+    struct store_pending pending[PENDING_TABLES];
+    struct store_fold fold; /* the checkpointer's */
+    MDB_dbi unnamed;        /* the names of all, the format, the manifests */
     MDB_txn *read;
     size_t map_bytes;
     uint64_t run_least;       /* RUN_LEAST_KEYS */
@@ -98,6 +138,16 @@ extern const char *const store_lmdb_names[TABLE_COUNT];
 static inline int store_lmdb_runs_of(enum store_table table)
 {
     return table == TABLE_TRANSACTION ? 0 : table == TABLE_ROUND ? 1 : -1;
+}
+
+/* Which of the tables whose writes may wait it is; -1: none. */
+static inline int store_lmdb_pending_of(enum store_table table)
+{
+    return table == TABLE_PLAYER    ? 0
+           : table == TABLE_BALANCE ? 1
+           : table == TABLE_SESSION ? 2
+           : table == TABLE_TOKEN   ? 3
+                                    : -1;
 }
 
 static inline MDB_val store_lmdb_val(struct slice s)
@@ -154,6 +204,9 @@ void store_runs_share(struct store_lmdb *view, const struct store_lmdb *s);
 /* The runs of the reader's transaction, which is new. `format` as in store_manifest_load. */
 int store_runs_renew(struct store_lmdb *s, int format, struct fault *fault);
 
+/* What the reader's transaction, which is new, has beside plain trees: runs and pending records. */
+int store_lmdb_look(struct store_lmdb *s, int format, struct fault *fault);
+
 /* The file's format; and how many tables it has, in *tables. 0: the file is empty. -1: it has none,
  * or one that this program does not know. */
 int store_lmdb_format(struct store_lmdb *s, MDB_txn *txn, int *tables, struct fault *fault);
@@ -171,6 +224,34 @@ unsigned store_manifest_level(const struct store_lmdb *s, uint64_t written);
  * STORE_NO_ROOM; then the transaction is to be aborted. */
 int store_merge_commit(struct store_lmdb *s, MDB_txn *txn, const struct store_write *writes,
                        size_t n, struct fault *fault);
+
+/* Tables whose writes wait (store_lmdb_pending.c). Opens the databases; with MDB_CREATE they are
+ * made, and store_pending_begin is needed, which says that nothing is pending. LMDB's error. */
+int store_pending_open(struct store_lmdb *s, MDB_txn *txn, unsigned flags);
+int store_pending_begin(struct store_lmdb *s, MDB_txn *txn);
+void store_pending_release(struct store_lmdb *s);
+/* A view's: the same databases. */
+void store_pending_share(struct store_lmdb *view, const struct store_lmdb *s);
+/* What is pending in the reader's transaction, which is new. */
+int store_pending_renew(struct store_lmdb *s, int format, struct fault *fault);
+/* As struct store's, for such a table. */
+int store_pending_get(struct store_lmdb *s, enum store_table table, struct slice key,
+                      struct slice *value, struct fault *fault);
+int store_pending_seek(struct store_lmdb *s, enum store_table table, struct slice key,
+                       struct slice *found, struct slice *value, struct fault *fault);
+/* Whether so many writes of this table are to wait. */
+bool store_pending_takes(enum store_table table, size_t n);
+/* The table's part of a commit, when nothing is pending any more: 0, -1, or STORE_NO_ROOM. */
+int store_pending_put(struct store_lmdb *s, MDB_txn *txn, const struct store_write *writes,
+                      size_t n, struct fault *fault);
+/* Goes on from *at with at most so many records, and has it say where that ends: 1, 0 when
+ * nothing was pending, -1, or STORE_NO_ROOM. */
+int store_pending_fold(struct store_lmdb *s, MDB_txn *txn, uint64_t most, struct store_fold *at,
+                       struct fault *fault);
+
+/* Goes on with what a table owes, in the same way. */
+int store_merge_fold(struct store_lmdb *s, MDB_txn *txn, enum store_table table, uint64_t most,
+                     struct store_plan *plan, struct fault *fault);
 
 /* Of an open store, before its first commit: how many keys a run has at least, so that a small
  * ledger has as many levels as a large one. */

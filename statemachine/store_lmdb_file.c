@@ -26,11 +26,14 @@ static int find_tables(struct store_lmdb *s, struct fault *fault)
     if (rc == 0) {
         rc = store_runs_open(s, s->read, format < FORMAT_WITH_RUNS ? 1 : RUN_SLOTS, 0);
     }
+    if (rc == 0 && format >= FORMAT_WITH_FOLDS) {
+        rc = store_pending_open(s, s->read, 0);
+    }
     if (rc != 0) {
         rc = rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE ? MDB_CORRUPTED : rc;
         return store_lmdb_fault(s, "open", rc, fault);
     }
-    return store_runs_renew(s, format, fault);
+    return store_lmdb_look(s, format, fault);
 }
 
 /* Reading beyond the end of a file that is mapped ends the process. */

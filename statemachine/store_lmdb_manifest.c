@@ -6,6 +6,7 @@
  *     u8 slot, u8 level, u8 1 when it is being merged, u64 number, u64 keys written for it
  *   u8 how many merges; for each:
  *     u8 slot of its output, u8 level of its inputs, u64 number of its output, u64 records taken
+ *   u64 for how many keys that were written merges did not go on yet (not before format 3)
  *   u32 CRC32C over the record's name and all before
  *
  * A manifest that makes no sense is damage, also with a good checksum. */
@@ -16,7 +17,7 @@
 enum {
     RUN_BYTES = 19,
     MERGE_BYTES = 18,
-    MANIFEST_BYTES = 8 + 1 + RUN_SLOTS * RUN_BYTES + 1 + RUN_LEVELS * MERGE_BYTES + 4,
+    MANIFEST_BYTES = 8 + 1 + RUN_SLOTS * RUN_BYTES + 1 + RUN_LEVELS * MERGE_BYTES + 8 + 4,
 };
 
 struct name {
@@ -48,7 +49,7 @@ unsigned store_manifest_level(const struct store_lmdb *s, uint64_t written)
     return level;
 }
 
-static struct cursor take_runs(struct cursor in, struct store_manifest *m)
+static struct cursor take_runs(struct cursor in, int format, struct store_manifest *m)
 {
     unsigned i;
 
@@ -72,6 +73,7 @@ static struct cursor take_runs(struct cursor in, struct store_manifest *m)
         g->number = cursor_u64(&in);
         g->taken = cursor_u64(&in);
     }
+    m->owed = format < FORMAT_WITH_FOLDS ? 0 : cursor_u64(&in);
     return in;
 }
 
@@ -162,7 +164,7 @@ int store_manifest_load(struct store_lmdb *s, MDB_txn *txn, enum store_table tab
         load_le32(record + v.mv_size - 4) != checksum(&name, record, v.mv_size - 4)) {
         return store_lmdb_damage(s, name.text, "a wrong checksum", fault);
     }
-    in = take_runs(cursor_of(record, v.mv_size - 4), m);
+    in = take_runs(cursor_of(record, v.mv_size - 4), format, m);
     if (in.failed || in.left > 0 || m->n_runs > RUN_SLOTS || m->n_merges > RUN_LEVELS ||
         !makes_sense(m)) {
         return store_lmdb_damage(s, name.text, "it makes no sense", fault);
@@ -204,6 +206,7 @@ int store_manifest_save(struct store_lmdb *s, MDB_txn *txn, enum store_table tab
         at = put_u8(put_u8(at, g->slot), g->level);
         at = put_u64(put_u64(at, g->number), g->taken);
     }
+    at = put_u64(at, m->owed);
     name_of(table, &name);
     store_le32(at, checksum(&name, record, (size_t)(at - record)));
     v = (MDB_val){(size_t)(at - record) + 4, record};

@@ -1,8 +1,9 @@
 /* Writing the runs of a table (store_lmdb_runs.c), and merging them.
  *
- * Guarantees: a commit writes its keys once, in order, into a run of its own, and does a part of
- * every merge under way that is bounded by what it writes itself. All of it is in the commit's
- * transaction: it happens whole or not at all, and what is half merged is in no list of runs.
+ * Guarantees: a commit writes its keys once, in order, into a run of its own, and owes a part of
+ * every merge under way that is bounded by what it writes itself. That is done after it, in many
+ * small commits (store_merge_fold), or else by the next one. All is in a commit's transaction: it
+ * happens whole or not at all, and what is half merged is in no list of runs.
  * What is read for a merge is checked as for any reader, and a merge ends only when it took as many
  * records as its inputs have: damage is a fault, and never copied on.
  *
@@ -11,7 +12,8 @@
  * into one of the next level, or of a higher one if its size says so. So each key is written once
  * for each level: with 10,000,000 keys, in commits of 150,000, some four times.
  *
- * That merging keeps up: a commit of n keys takes n / (least * F^(l+1)) of the merge of level l. So
+ * That merging keeps up: for a commit of n keys n / (least * F^(l+1)) of the merge of level l is
+ * done. So
  * that merge is done when least * F^(l+1) more keys are written, as many as F further runs of this
  * level need. Meanwhile keys that were written before, and wait in lower levels, can make two
  * more: so fewer than 2 F + 2 runs of a level ever stand. That it is bounded: a merge has at most
@@ -239,25 +241,6 @@ static uint64_t share(const struct work *w, unsigned level, uint64_t all, uint64
     return written >= until ? all : (all * written + until - 1) / until;
 }
 
-static int advance_all(struct work *w, uint64_t written)
-{
-    unsigned at = 0;
-
-    while (at < w->m.n_merges) {
-        uint64_t all;
-        int rc = count_inputs(w, &w->m.merges[at], &all);
-
-        if (rc == 0) {
-            rc = advance(w, at, share(w, w->m.merges[at].level, all, written), all);
-        }
-        if (rc < 0) {
-            return rc;
-        }
-        at += rc == 0;
-    }
-    return 0;
-}
-
 static bool is_merging(const struct store_manifest *m, unsigned level)
 {
     unsigned i;
@@ -407,6 +390,13 @@ static int write_run(struct work *w, const struct store_write *writes, size_t n)
     return rc;
 }
 
+static int save(const struct work *w)
+{
+    int rc = store_manifest_save(w->s, w->txn, w->table, &w->m);
+
+    return rc == 0 ? 0 : lmdb_fault(w, rc);
+}
+
 int store_merge_commit(struct store_lmdb *s, MDB_txn *txn, const struct store_write *writes,
                        size_t n, struct fault *fault)
 {
@@ -420,14 +410,86 @@ int store_merge_commit(struct store_lmdb *s, MDB_txn *txn, const struct store_wr
         rc = write_run(&w, writes, n);
     }
     if (rc == 0) {
-        rc = advance_all(&w, n);
-    }
-    if (rc == 0) {
         rc = begin_merges(&w);
     }
     if (rc == 0) {
-        rc = store_manifest_save(s, txn, w.table, &w.m);
-        rc = rc == 0 ? 0 : lmdb_fault(&w, rc);
+        w.m.owed += n;
+        rc = save(&w);
     }
     return rc;
+}
+
+/* ---- what commits owe ---- */
+
+static int make_plan(const struct work *w, struct store_plan *plan)
+{
+    unsigned i;
+
+    *plan = (struct store_plan){.made = true, .n = w->m.n_merges};
+    for (i = 0; i < plan->n; i++) {
+        const struct store_merge *g = &w->m.merges[i];
+        uint64_t all;
+        int rc = count_inputs(w, g, &all);
+
+        if (rc != 0) {
+            return rc;
+        }
+        plan->merges[i].number = g->number;
+        plan->merges[i].left = share(w, g->level, all, w->m.owed);
+    }
+    return 0;
+}
+
+/* The merge of this number, or how many there are. */
+static unsigned find_merge(const struct store_manifest *m, uint64_t number)
+{
+    unsigned i;
+
+    for (i = 0; i < m->n_merges && m->merges[i].number != number; i++) {
+    }
+    return i;
+}
+
+/* A part of the first merge that has any left. 1, 0 none has, or as store_merge_commit. */
+static int follow_plan(struct work *w, struct store_plan *plan, uint64_t most)
+{
+    unsigned i, at;
+
+    for (i = 0; i < plan->n; i++) {
+        uint64_t *left = &plan->merges[i].left, all, part = *left < most ? *left : most;
+        int rc;
+
+        at = find_merge(&w->m, plan->merges[i].number);
+        if (part == 0 || at == w->m.n_merges) {
+            continue;
+        }
+        rc = count_inputs(w, &w->m.merges[at], &all);
+        rc = rc == 0 ? advance(w, at, part, all) : rc;
+        *left -= part;
+        return rc < 0 ? rc : 1;
+    }
+    return 0;
+}
+
+int store_merge_fold(struct store_lmdb *s, MDB_txn *txn, enum store_table table, uint64_t most,
+                     struct store_plan *plan, struct fault *fault)
+{
+    struct work w = {.s = s, .txn = txn, .table = table, .fault = fault};
+    int rc = store_manifest_load(s, txn, table, FILE_FORMAT, &w.m, fault), went_on;
+
+    if (rc != 0 || w.m.owed == 0) {
+        return rc;
+    }
+    rc = plan->made ? 0 : make_plan(&w, plan);
+    went_on = rc == 0 ? follow_plan(&w, plan, most) : rc;
+    if (went_on == 0) { /* all is done, and runs that merges became may be those of others */
+        w.m.owed = 0;
+        *plan = (struct store_plan){0};
+        rc = begin_merges(&w);
+    }
+    if (went_on < 0 || rc != 0) {
+        return went_on < 0 ? went_on : rc;
+    }
+    rc = save(&w);
+    return rc == 0 ? 1 : rc;
 }

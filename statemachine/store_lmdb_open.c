@@ -176,6 +176,10 @@ static int open_tables(struct store_lmdb *s, MDB_txn *txn, int format, int table
         what = "runs";
         rc = store_runs_open(s, txn, RUN_SLOTS, format < FORMAT_WITH_RUNS ? MDB_CREATE : 0);
     }
+    if (rc == 0) {
+        what = "pending";
+        rc = store_pending_open(s, txn, format < FORMAT_WITH_FOLDS ? MDB_CREATE : 0);
+    }
     rc = rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE ? MDB_CORRUPTED : rc;
     return rc == 0 ? 0 : store_lmdb_fault(s, what, rc, fault);
 }
@@ -189,7 +193,7 @@ static int write_format(struct store_lmdb *s, MDB_txn *txn, int format, struct f
     int rc = mdb_put(txn, s->unnamed, &k, &v, 0);
     int t;
 
-    for (t = 0; t < TABLE_COUNT && rc == 0 && format < FORMAT_WITH_RUNS; t++) {
+    for (t = 0; t < TABLE_COUNT && rc == 0 && format < FORMAT_WITH_FOLDS; t++) {
         struct store_manifest m;
 
         if (store_lmdb_runs_of(t) < 0) {
@@ -199,6 +203,9 @@ static int write_format(struct store_lmdb *s, MDB_txn *txn, int format, struct f
             return -1;
         }
         rc = store_manifest_save(s, txn, t, &m);
+    }
+    if (rc == 0 && format < FORMAT_WITH_FOLDS) {
+        rc = store_pending_begin(s, txn);
     }
     return rc == 0 ? 0 : store_lmdb_fault(s, "open", rc, fault);
 }
@@ -314,7 +321,7 @@ int store_lmdb_open(struct store *store, const char *folder, size_t map_bytes, s
         store_lmdb_fault(s, "open", rc, fault);
         goto fail_env;
     }
-    if (store_runs_renew(s, FILE_FORMAT, fault) != 0) {
+    if (store_lmdb_look(s, FILE_FORMAT, fault) != 0) {
         goto fail_env;
     }
     store_lmdb_bind(s, store);

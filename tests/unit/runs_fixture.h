@@ -75,6 +75,18 @@ static inline int runs_commit(struct store *store, unsigned commit, struct fault
     return store->commit(store->impl, writes, n, fault);
 }
 
+/* Folds what commits left, in parts of several sizes: all of it, a little, or nothing. 0, or -1. */
+static inline int runs_fold(struct store *store, unsigned commit, struct fault *fault)
+{
+    unsigned parts = commit % 3 == 0 ? 0 : commit % 3 == 1 ? commit % 5 : UINT32_MAX;
+    int rc = 1;
+
+    while (rc == 1 && parts-- > 0) {
+        rc = store->fold(store->impl, 1 + commit % 4, fault);
+    }
+    return rc == -1 ? -1 : 0; /* what finds no room waits for the next commit */
+}
+
 static inline void runs_model_commit(struct runs_model *m, unsigned commit)
 {
     uint64_t random = commit;

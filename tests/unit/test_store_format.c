@@ -55,7 +55,7 @@ static void test_format_1(void **state)
     raw_open(w, &r);
     assert_int_equal(raw_get(&r, "florin", format, sizeof format), sizeof format);
     raw_close(&r);
-    assert_int_equal(format[0], 2);
+    assert_int_equal(format[0], 3);
     open_store(w);
     commit_on(w, 250); /* until the old run was merged, too */
     assert_int_equal(runs_all_right(&w->store, &w->model, &w->fault), 1);
@@ -88,7 +88,7 @@ static void test_format_1_large(void **state)
 
 static void test_newer(void **state)
 {
-    static const uint8_t formats[][2] = {{3, TABLE_COUNT}, {2, TABLE_COUNT + 1}};
+    static const uint8_t formats[][2] = {{4, TABLE_COUNT}, {3, TABLE_COUNT + 1}};
     struct world *w = *state;
     size_t i;
 
@@ -104,7 +104,7 @@ static void test_newer(void **state)
 
 static void test_manifest_damaged(void **state)
 {
-    static const uint8_t formats[][2] = {{1, TABLE_COUNT}, {2, TABLE_COUNT}};
+    static const uint8_t formats[][2] = {{1, TABLE_COUNT}, {3, TABLE_COUNT}};
     struct world *w = *state;
     uint8_t list[LIST_MAX];
     size_t len = prepare(w, "runs of transaction", list), i;
@@ -224,7 +224,7 @@ static void test_manifest_too_long(void **state)
     for (list[COUNT_AT] = 0; list[COUNT_AT] < RUN_SLOTS; list[COUNT_AT]++) {
         list[RUNS_AT + list[COUNT_AT] * RUN_BYTES] = list[COUNT_AT];
     }
-    len = RUNS_AT + RUN_SLOTS * RUN_BYTES + 1 + 4;
+    len = RUNS_AT + RUN_SLOTS * RUN_BYTES + 1 + 8 + 4;
     store_le32(list + len - 4, crc32c(crc32c(0, name, sizeof name - 1), list, len - 4));
     write_record(w, name, list, len);
     open_store(w); /* it would be right */

@@ -26,8 +26,60 @@ static uint64_t free_bytes(const char *folder)
     return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
+struct disk {
+    char folder[256];
+    char ballast[300];
+    struct store store;
+    struct fault fault;
+};
+
+static int setup(void **state)
+{
+    struct disk *d = calloc(1, sizeof *d);
+    char options[32];
+
+    fixture_folder(d->folder);
+    snprintf(d->ballast, sizeof d->ballast, "%s/ballast", d->folder);
+    snprintf(options, sizeof options, "size=%dm", DISK_MIB);
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", d->folder, "tmpfs", 0, options) != 0) {
+        fixture_remove(d->folder);
+        free(d);
+        d = NULL; /* skipped */
+    } else if (store_lmdb_open(&d->store, d->folder, MAP_BYTES, &d->fault) != 0) {
+        return -1;
+    }
+    *state = d;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct disk *d = *state;
+
+    if (d == NULL) {
+        return 0;
+    }
+    d->store.close(d->store.impl);
+    if (umount(d->folder) != 0) {
+        return -1;
+    }
+    fixture_remove(d->folder);
+    free(d);
+    return 0;
+}
+
+static struct disk *disk_of(void **state)
+{
+    if (*state == NULL) {
+        print_message("no right to mount a small file system: skipped\n");
+        skip();
+    }
+    return *state;
+}
+
 /* RECORDS records of VALUE bytes, about 2.5 MiB of pages, named from `first` on. */
-static int commit(struct store *store, unsigned first, struct fault *fault)
+static int commit(struct disk *d, enum store_table table, unsigned first)
 {
     static char keys[RECORDS][9], value[VALUE];
     static struct store_write writes[RECORDS];
@@ -35,16 +87,24 @@ static int commit(struct store *store, unsigned first, struct fault *fault)
 
     for (i = 0; i < RECORDS; i++) {
         snprintf(keys[i], sizeof keys[i], "%08u", (first + i) % 100000000);
-        writes[i].table = TABLE_LEDGER;
+        writes[i].table = table;
         writes[i].key = (struct slice){keys[i], 8};
         writes[i].value = (struct slice){value, sizeof value};
     }
-    return store->commit(store->impl, writes, RECORDS, fault);
+    return d->store.commit(d->store.impl, writes, RECORDS, &d->fault);
 }
 
-static void ballast(const char *path, uint64_t bytes)
+static int get(struct disk *d, enum store_table table, const char *key)
 {
-    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    struct slice value;
+
+    assert_int_equal(d->store.renew(d->store.impl, &d->fault), 0);
+    return d->store.get(d->store.impl, table, slice_of(key), &value, &d->fault);
+}
+
+static void ballast(struct disk *d, uint64_t bytes)
+{
+    int fd = open(d->ballast, O_WRONLY | O_CREAT, 0600);
 
     assert_true(fd >= 0);
     assert_int_equal(posix_fallocate(fd, 0, (off_t)bytes), 0);
@@ -53,49 +113,60 @@ static void ballast(const char *path, uint64_t bytes)
 
 static void test_no_room(void **state)
 {
-    char folder[256], options[32], path[300];
-    struct store store;
-    struct fault fault;
-    struct slice value;
+    struct disk *d = disk_of(state);
     uint64_t before;
 
-    (void)state;
-    fixture_folder(folder);
-    snprintf(options, sizeof options, "size=%dm", DISK_MIB);
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", folder, "tmpfs", 0, options) != 0) {
-        fixture_remove(folder);
-        print_message("no right to mount a small file system: skipped\n");
-        skip();
-    }
-    assert_int_equal(store_lmdb_open(&store, folder, MAP_BYTES, &fault), 0);
-    assert_int_equal(commit(&store, 1, &fault), 0);
-    snprintf(path, sizeof path, "%s/ballast", folder);
-    ballast(path, free_bytes(folder) - (1 << 20));
+    assert_int_equal(commit(d, TABLE_LEDGER, 1), 0);
+    ballast(d, free_bytes(d->folder) - (1 << 20));
+    before = free_bytes(d->folder);
+    assert_int_equal(commit(d, TABLE_LEDGER, 1 + RECORDS), STORE_NO_ROOM);
+    assert_non_null(strstr(d->fault.text, d->folder));
+    assert_non_null(strstr(d->fault.text, "the disk is full"));
+    assert_int_equal(free_bytes(d->folder), before);
+    assert_int_equal(commit(d, TABLE_LEDGER, 1 + RECORDS), STORE_NO_ROOM);
+    assert_int_equal(free_bytes(d->folder), before);
+    assert_int_equal(get(d, TABLE_LEDGER, "00000001"), 1);
+    assert_int_equal(get(d, TABLE_LEDGER, "00002001"), 0);
 
-    before = free_bytes(folder);
-    assert_int_equal(commit(&store, 1 + RECORDS, &fault), STORE_NO_ROOM);
-    assert_non_null(strstr(fault.text, folder));
-    assert_non_null(strstr(fault.text, "the disk is full"));
-    assert_int_equal(free_bytes(folder), before);
-    assert_int_equal(commit(&store, 1 + RECORDS, &fault), STORE_NO_ROOM);
-    assert_int_equal(free_bytes(folder), before);
-    assert_int_equal(store.renew(store.impl, &fault), 0);
-    assert_int_equal(store.get(store.impl, TABLE_LEDGER, slice_of("00000001"), &value, &fault), 1);
-    assert_int_equal(store.get(store.impl, TABLE_LEDGER, slice_of("00002001"), &value, &fault), 0);
+    assert_int_equal(unlink(d->ballast), 0);
+    assert_int_equal(commit(d, TABLE_LEDGER, 1 + RECORDS), 0);
+    assert_int_equal(get(d, TABLE_LEDGER, "00004000"), 1);
+}
 
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(commit(&store, 1 + RECORDS, &fault), 0);
-    assert_int_equal(store.renew(store.impl, &fault), 0);
-    assert_int_equal(store.get(store.impl, TABLE_LEDGER, slice_of("00004000"), &value, &fault), 1);
-    store.close(store.impl);
-    assert_int_equal(umount(folder), 0);
-    fixture_remove(folder);
+/* What a commit left to be folded waits for room, too, and is read all the while. */
+static void test_no_room_to_fold(void **state)
+{
+    struct disk *d = disk_of(state);
+    unsigned parts = 0;
+    int rc;
+
+    assert_int_equal(commit(d, TABLE_BALANCE, 1), 0);
+    ballast(d, free_bytes(d->folder) - (1 << 20));
+    do {
+        parts++;
+        rc = d->store.fold(d->store.impl, RECORDS / 20, &d->fault);
+    } while (rc == 1);
+    assert_int_equal(rc, STORE_NO_ROOM);
+    assert_true(parts > 1);
+    assert_non_null(strstr(d->fault.text, "the disk is full"));
+    assert_int_equal(d->store.fold(d->store.impl, RECORDS / 20, &d->fault), STORE_NO_ROOM);
+    assert_int_equal(get(d, TABLE_BALANCE, "00000001"), 1);
+    assert_int_equal(get(d, TABLE_BALANCE, "00002000"), 1);
+    assert_int_equal(get(d, TABLE_BALANCE, "00002001"), 0);
+
+    assert_int_equal(unlink(d->ballast), 0);
+    assert_int_equal(d->store.fold(d->store.impl, RECORDS, &d->fault), 1);
+    assert_int_equal(d->store.fold(d->store.impl, RECORDS, &d->fault), 0);
+    assert_int_equal(get(d, TABLE_BALANCE, "00000001"), 1);
+    assert_int_equal(get(d, TABLE_BALANCE, "00002000"), 1);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_room)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_room_to_fold, setup, teardown),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,9 @@ static void commit_next(struct world *w)
         fail_msg("commit %u: %s", w->commits, w->fault.text);
     }
     runs_model_commit(&w->model, w->commits);
+    if (runs_fold(&w->store, w->commits, &w->fault) != 0) {
+        fail_msg("after commit %u: %s", w->commits, w->fault.text);
+    }
     assert_int_equal(w->store.renew(w->store.impl, &w->fault), 0);
 }
 
@@ -220,7 +223,7 @@ static uint64_t left_of(const struct store_manifest *m, uint64_t number)
     return 0; /* done */
 }
 
-static void commit_fresh(struct world *w, unsigned n)
+static void put_fresh(struct world *w, unsigned n)
 {
     static struct store_write writes[1 << 10];
     static char keys[1 << 10][RUNS_KEY_MAX];
@@ -236,6 +239,23 @@ static void commit_fresh(struct world *w, unsigned n)
         fail_msg("%s", w->fault.text);
     }
     assert_int_equal(w->store.renew(w->store.impl, &w->fault), 0);
+}
+
+static void fold_all(struct world *w)
+{
+    int rc;
+
+    do {
+        rc = w->store.fold(w->store.impl, 8, &w->fault);
+    } while (rc == 1);
+    assert_int_equal(rc, 0);
+    assert_int_equal(w->store.renew(w->store.impl, &w->fault), 0);
+}
+
+static void commit_fresh(struct world *w, unsigned n)
+{
+    put_fresh(w, n);
+    fold_all(w);
 }
 
 /* How many records the merges of before took since. */
@@ -320,12 +340,15 @@ static void test_uneven(void **state)
         unsigned shift = below(w, 11);
         unsigned n = 1 + below(w, 1u << shift);
 
-        commit_fresh(w, n);
+        put_fresh(w, n);
         written += n;
-        check_runs(w);
         /* What it writes anew is no more than what it writes. */
         assert_true(runs_manifest(&w->store, 0)->runs[0].written <=
                     n + (n > RUNS_LEAST ? n : RUNS_LEAST));
+        if (below(w, 2) == 0) { /* else the next commit does it */
+            fold_all(w);
+        }
+        check_runs(w);
     }
     while (w->store.seek(w->store.impl, TABLE_TRANSACTION, from, &key, &value, &w->fault) == 1) {
         memcpy(text, key.base, key.len);
@@ -343,7 +366,8 @@ static void *commit_beside(void *argument)
     unsigned commit;
 
     for (commit = 1; commit <= BESIDE; commit++) {
-        if (runs_commit(&w->store, commit, &fault) != 0) {
+        if (runs_commit(&w->store, commit, &fault) != 0 ||
+            runs_fold(&w->store, commit, &fault) != 0) {
             fprintf(stderr, "%s\n", fault.text);
             abort();
         }
@@ -385,7 +409,8 @@ static void run_until_killed(const char *folder)
     }
     for (commit = runs_applied(&store, &fault) + 1;; commit++) {
         /* A reader that stays where it is would keep all pages from being used again. */
-        if (runs_commit(&store, commit, &fault) != 0 || store.renew(store.impl, &fault) != 0) {
+        if (runs_commit(&store, commit, &fault) != 0 || runs_fold(&store, commit, &fault) != 0 ||
+            store.renew(store.impl, &fault) != 0) {
             fprintf(stderr, "commit %u: %s\n", commit, fault.text);
             _exit(2);
         }
@@ -480,6 +505,7 @@ static void test_no_room(void **state)
         store_lmdb_set_run_least(&small, RUNS_LEAST);
         while ((rc = runs_commit(&small, w->commits + 1, &w->fault)) == 0) {
             runs_model_commit(&w->model, ++w->commits);
+            assert_int_equal(runs_fold(&small, w->commits, &w->fault), 0);
         }
         assert_int_equal(rc, STORE_NO_ROOM);
         assert_int_equal(runs_commit(&small, w->commits + 1, &w->fault), STORE_NO_ROOM);
