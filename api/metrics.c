@@ -315,6 +315,9 @@ static void write_work(const struct cluster_status *s, struct bytes *out)
     metrics_one(out, "florin_queue_bytes", "gauge", "Their bytes.", s->queue_bytes);
     metrics_one(out, "florin_changes_bytes", "gauge",
                 "Changes in memory since the last checkpoint.", s->changes_bytes);
+    metrics_one(out, "florin_reading_ids", "gauge",
+                "1 while known ids are read for the filter: until then each new one is looked up.",
+                s->reading_ids);
     metrics_one(out, "florin_checkpoints_total", "counter", "Checkpoints written.", s->checkpoints);
     metrics_seconds(out, "florin_checkpoint_seconds_total", "counter",
                     "Time spent writing checkpoints.", s->checkpoint_total_us);

@@ -155,6 +155,7 @@ struct cluster_status {
     uint64_t reads, barriers, forwarded, repeated, overloaded;
     uint64_t writes_refused; /* tickets, for want of room on disks */
     uint64_t checkpoints, checkpoint_last_us, checkpoint_total_us, changes_bytes;
+    bool reading_ids; /* the filter of known ids is not whole */
     uint64_t log_bytes_written, log_syncs;
     struct status_histogram commit_latency; /* proposed to applied, on the leader */
     struct status_histogram sync_latency;   /* one write and sync of the log */

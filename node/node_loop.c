@@ -13,6 +13,9 @@
  * third of it. */
 enum { CHECKPOINT_CYCLE_MS = 4000 };
 
+/* Known ids that are read in one turn of the loop: some 50 us. */
+enum { READ_A_TURN = 128 };
+
 /* How long a stopping node waits for what is under way. */
 enum { DRAIN_MS = 4000, DRAIN_LOOK_MS = 20, DAY_S = 86400 };
 
@@ -84,6 +87,7 @@ void node_more_status(void *node, struct cluster_status *status)
     status->checkpoint_last_us = n->checkpoint_last_us;
     status->checkpoint_total_us = n->checkpoint_total_us;
     status->changes_bytes = machine_changes_bytes(n->machine);
+    status->reading_ids = machine_is_reading(n->machine);
     status->disk_free_bytes = n->room.free_bytes;
     status->disk_reserve_bytes = n->config.disk_reserve_bytes;
     writer_status(n->writer, status);
@@ -175,6 +179,29 @@ static void end_checkpoint(struct node *n)
     n->checkpoint_total_us += us;
     report(n->reporter, LEVEL_DEBUG, "node", "a checkpoint is durable",
            "index=%llu duration_us=%llu", (unsigned long long)index, (unsigned long long)us);
+}
+
+/* ---- reading on ---- */
+
+/* A little with each turn of the loop, which does not wait for events meanwhile. */
+static void on_reading(uv_idle_t *idle)
+{
+    struct node *n = idle->data;
+    struct fault fault;
+
+    if (n->phase == PHASE_ENDED || !machine_is_reading(n->machine)) {
+        uv_idle_stop(idle);
+    } else if (machine_read_on(n->machine, READ_A_TURN, &fault) != 0) {
+        node_fatal(n, &fault);
+    }
+}
+
+/* Not while the state comes from the disk: the loop would wait for it. */
+static void read_on(struct node *n)
+{
+    if (n->warm.ended && machine_is_reading(n->machine)) {
+        uv_idle_start(&n->reading, on_reading); /* does nothing if it is active */
+    }
 }
 
 /* ---- the turn of the loop ---- */
@@ -276,6 +303,7 @@ static void pump(struct node *n)
     }
     begin_checkpoint(n);
     vault_look(n->vault);
+    read_on(n);
     genesis_advance(&n->genesis);
     supervisor_feed(&n->supervisor, node_now_ms(n));
     end_when_drained(n);
@@ -376,12 +404,13 @@ int node_loop_start(struct node *n, struct fault *fault)
 {
     int rv;
 
-    n->wake.data = n->timer.data = n->after_poll.data = n->sigterm.data = n->sigint.data =
-        n->sighup.data = n;
+    n->wake.data = n->timer.data = n->after_poll.data = n->reading.data = n->sigterm.data =
+        n->sigint.data = n->sighup.data = n;
     if ((rv = uv_loop_init(&n->loop)) != 0 ||
         (rv = uv_async_init(&n->loop, &n->wake, on_wake)) != 0 ||
         (rv = uv_timer_init(&n->loop, &n->timer)) != 0 ||
         (rv = uv_check_init(&n->loop, &n->after_poll)) != 0 ||
+        (rv = uv_idle_init(&n->loop, &n->reading)) != 0 ||
         (rv = uv_signal_init(&n->loop, &n->sigterm)) != 0 ||
         (rv = uv_signal_init(&n->loop, &n->sigint)) != 0 ||
         (rv = uv_signal_init(&n->loop, &n->sighup)) != 0 ||

@@ -52,6 +52,7 @@ struct node {
     struct node_vault *vault; /* lets workers look at the machine */
     struct room room;
     struct warm warm;
+    uv_idle_t reading; /* active while the machine reads on whenever there is time */
 
     struct copy *copy;  /* of the state, from or to a peer */
     bool install_ready; /* a copy is whole; exchange the states when nobody uses the old one */

@@ -33,6 +33,7 @@ static void on_read(uv_work_t *work, int status)
     struct warm *w = work->data;
 
     (void)status;
+    w->ended = true;
     report(w->reporter, LEVEL_DEBUG, "node", "the state was read ahead",
            "bytes=%llu duration_ms=%llu", (unsigned long long)w->bytes,
            (unsigned long long)(uv_now(work->loop) - w->began_ms));
@@ -44,7 +45,7 @@ void warm_start(struct warm *w, uv_loop_t *loop, const char *folder, struct repo
     w->most_bytes = uv_get_free_memory() / 2;
     w->bytes = 0;
     w->began_ms = uv_now(loop);
-    w->stop = false;
+    w->stop = w->ended = false;
     w->reporter = reporter;
     w->work.data = w;
     uv_queue_work(loop, &w->work, read_ahead, on_read);

@@ -19,6 +19,7 @@ struct warm {
     char path[1200];
     uint64_t most_bytes, bytes, began_ms;
     atomic_bool stop;
+    bool ended; /* loop thread */
     struct reporter *reporter;
 };
 

@@ -295,6 +295,16 @@ int machine_end_entry(struct machine *m, uint64_t index, struct fault *fault)
     return 0;
 }
 
+bool machine_is_reading(const struct machine *m)
+{
+    return seen_is_reading(&m->state.layers.seen);
+}
+
+int machine_read_on(struct machine *m, size_t most, struct fault *fault)
+{
+    return layers_read_on(&m->state.layers, most, fault);
+}
+
 void machine_head(const struct machine *m, uint8_t check[MACHINE_CHECK_BYTES])
 {
     int i;

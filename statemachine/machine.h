@@ -93,6 +93,12 @@ int machine_checkpoint_fold(struct machine *m, size_t most, struct fault *fault)
 int machine_checkpoint_end(struct machine *m, uint64_t *applied_index, struct fault *fault);
 size_t machine_changes_bytes(const struct machine *m); /* all of them, frozen ones too */
 
+/* The filter that tells new ids without a look into the store (seen.h) is made from all that is in
+ * there, a little with each entry; and sooner if whoever has time reads on, about `most` keys at
+ * once. 0, or -1: the store failed. */
+bool machine_is_reading(const struct machine *m);
+int machine_read_on(struct machine *m, size_t most, struct fault *fault);
+
 /* Writes the durable state (the last checkpoint, whole) to `fd` in the form that the store is
  * opened from. Any thread, while the machine stays open. And about how many bytes that is: loop
  * thread. */

@@ -157,13 +157,18 @@ void seen_grow(struct seen *s)
     begin_next(s, n_lines < LINES_MOST ? n_lines : LINES_MOST);
 }
 
+bool seen_is_reading(const struct seen *s)
+{
+    return s->next.words != NULL;
+}
+
 int seen_read_on(struct seen *s, const struct store *store, const uint8_t *hash_key, size_t most,
                  struct fault *fault)
 {
     struct slice key, value;
     size_t i;
 
-    if (s->next.words == NULL) {
+    if (!seen_is_reading(s)) {
         return 0;
     }
     /* What is put behind this place meanwhile is added when it is put. */

@@ -6,8 +6,8 @@
  *
  * How: two bits of each key in each of four words of one cache line, so that an answer costs one
  * access to memory, where LMDB takes twenty on its way down a tree. The filter holds what was put
- * since it was begun, and what the store held then; that is read a little with each entry, so that
- * a start does not wait for it, and until it is whole nothing is known. When a filter is full, one
+ * since it was begun, and what the store held then; that is read a little with each entry, and when
+ * there is time, so that a start does not wait for it, and until it is whole nothing is known. When a filter is full, one
  * of four times the size is made the same way while the old one goes on. Loop thread. */
 #ifndef FLORIN_SEEN_H
 #define FLORIN_SEEN_H
@@ -45,6 +45,8 @@ void seen_prefetch(const struct seen *s, enum store_table table, uint64_t hash);
 bool seen_is_full(const struct seen *s);
 void seen_grow(struct seen *s);
 
+/* There is something to read in the store: the filter, or a larger one, is not whole. */
+bool seen_is_reading(const struct seen *s);
 /* Reads on in the store: about `most` keys. Once for each entry. 0, or -1: the store failed. */
 int seen_read_on(struct seen *s, const struct store *store, const uint8_t *hash_key, size_t most,
                  struct fault *fault);

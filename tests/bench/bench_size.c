@@ -6,12 +6,22 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tests/bench/ledger_maker.h"
 #include "tests/bench/load.h"
 #include "tests/bench/usage.h"
+#include "tests/cluster/http.h"
 
-enum { NODES = 3, CONNECTIONS = 64, BATCH = 1024, BATCH_CONNECTIONS = 16, WARM_S = 5 };
+enum {
+    NODES = 3,
+    CONNECTIONS = 64,
+    BATCH = 1024,
+    BATCH_CONNECTIONS = 16,
+    WARM_S = 5,
+    FILTERS_LIMIT_S = 600
+};
 
 struct cost {
     double per_s, cpu_us;
@@ -33,6 +43,30 @@ static struct cost carry(struct cluster *c, struct load load, unsigned seconds)
     return cost;
 }
 
+/* Until every node has read all known ids for its filter: before, each new bet is looked up. */
+static double wait_for_filters(struct cluster *c)
+{
+    uint64_t began_us = test_now_us();
+    struct http http;
+    int i;
+
+    http_init(&http);
+    for (i = 0; i < NODES; i++) {
+        char url[URL_MAX];
+
+        cluster_url(c, i, url, "/metrics");
+        while (http_call(&http, "GET", url, NULL, NULL, NULL) != 200 ||
+               strstr(http.body, "\nflorin_reading_ids 0\n") == NULL) {
+            if (test_now_us() - began_us > FILTERS_LIMIT_S * UINT64_C(1000000)) {
+                cluster_die(c, "node %d does not read all ids", i + 1);
+            }
+            usleep(100000);
+        }
+    }
+    http_release(&http);
+    return (double)(test_now_us() - began_us) / 1e6;
+}
+
 /* Single bets, then batches; each after a while in which memory and files come to what they are
  * under that load. */
 static void measure(const char *florind, long players, long transactions, unsigned seconds,
@@ -46,6 +80,7 @@ static void measure(const char *florind, long players, long transactions, unsign
     ledger_make(&c, NODES, players, transactions);
     cluster_start_all(&c);
     cluster_wait_ready(&c);
+    printf("%-44s %.1f s after they are ready\n", "the nodes know all ids", wait_for_filters(&c));
     for (i = 0; i < NODES; i++) {
         ports[i] = c.nodes[i].http_port;
     }

@@ -373,6 +373,40 @@ static void test_failing_store(void **state)
     assert_int_equal(fixture_apply(f, &c), -1);
 }
 
+/* More known ids than an opening reads: the rest is read when there is time, without any entry. */
+static void test_read_on(void **state)
+{
+    enum { IDS = 140000, KEY = 8, STEP = 1000 };
+    static char keys[IDS][KEY + 1];
+    static struct store_write writes[IDS];
+    struct fixture *f = *state;
+    struct store store;
+    int i, steps = 0;
+
+    assert_int_equal(fixture_checkpoint(f), 0);
+    machine_close(f->machine);
+    f->machine = NULL;
+    for (i = 0; i < IDS; i++) {
+        snprintf(keys[i], sizeof keys[i], "%08d", i);
+        writes[i] = (struct store_write){TABLE_TRANSACTION, {keys[i], KEY}, slice_of("v")};
+    }
+    assert_int_equal(store_lmdb_open(&store, f->folder, FIXTURE_MAP_BYTES, &f->fault), 0);
+    assert_int_equal(store.commit(store.impl, writes, IDS, &f->fault), 0);
+    store.close(store.impl);
+    assert_int_equal(fixture_reopen(f), 0);
+    assert_true(machine_is_reading(f->machine));
+    while (machine_is_reading(f->machine)) {
+        assert_int_equal(machine_read_on(f->machine, STEP, &f->fault), 0);
+        assert_true(++steps < IDS / STEP);
+    }
+    for (i = 0; i < IDS; i += 100) {
+        struct slice key = {keys[i], KEY}, value;
+
+        assert_int_equal(
+            layers_get(&f->machine->state.layers, TABLE_TRANSACTION, key, &value, &f->fault), 1);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -380,7 +414,7 @@ int main(void)
         TEST(test_determinism),     TEST(test_replay_skips),  TEST(test_checkpoint_while_applying),
         TEST(test_checkpoint_when), TEST(test_clock),         TEST(test_index_gap),
         TEST(test_unknown_command), TEST(test_newer_format),  TEST(test_format_without_actions),
-        TEST(test_head_and_check),  TEST(test_failing_store),
+        TEST(test_head_and_check),  TEST(test_failing_store), TEST(test_read_on),
     };
 #undef TEST
 
