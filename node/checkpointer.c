@@ -71,8 +71,8 @@ static int write_and_fold(struct checkpointer *c, struct machine *machine, uint6
         rv = machine_checkpoint_write(machine, fault);
     }
     *duration_us = (uv_hrtime() - began) / 1000;
-    FAILPOINT("checkpoint: written");
     if (rv == 0) {
+        FAILPOINT("checkpoint: written");
         rv = fold_all(c, machine, fault);
         rv = rv == STORE_NO_ROOM ? 0 : rv; /* what is written is, and the next one folds the rest */
     }

@@ -127,10 +127,18 @@ static bool checkpoint_due(struct node *n)
                                          n->config.checkpoint_bytes_hard);
 }
 
+/* Somebody waits for the end of the checkpoint under way: another state, a backup, or the next one,
+ * which changes since it began are enough for. */
+static bool checkpoint_is_late(struct node *n)
+{
+    return n->install_ready || vault_waits_for_checkpoint(n->vault) ||
+           machine_new_changes_bytes(n->machine) >= n->config.checkpoint_bytes;
+}
+
 static void begin_checkpoint(struct node *n)
 {
     if (checkpointer_busy(n->checkpointer)) {
-        if (n->install_ready || checkpoint_due(n)) {
+        if (checkpoint_is_late(n)) {
             checkpointer_hurry(n->checkpointer);
         }
         return;

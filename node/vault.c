@@ -116,6 +116,16 @@ bool vault_wants_checkpoint(struct node_vault *v)
     return wants;
 }
 
+bool vault_waits_for_checkpoint(struct node_vault *v)
+{
+    bool waits;
+
+    pthread_mutex_lock(&v->lock);
+    waits = v->wished > v->granted;
+    pthread_mutex_unlock(&v->lock);
+    return waits;
+}
+
 void vault_checkpoint_begun(struct node_vault *v, bool none)
 {
     pthread_mutex_lock(&v->lock);

@@ -39,10 +39,10 @@ void vault_open(struct node_vault *v, struct machine *machine);
 /* Nobody comes in any more, and those who are in are asked to leave: true when all have. */
 bool vault_close(struct node_vault *v);
 
-/* Somebody waits for a checkpoint. begun: one has begun, wanted or not, or there is nothing to
- * write
- * (`none`); ended: it is in the store. */
+/* Somebody wants a checkpoint to begin; waits for the end of one, begun or not. begun: one has
+ * begun, wanted or not, or there is nothing to write (`none`); ended: it is in the store. */
 bool vault_wants_checkpoint(struct node_vault *v);
+bool vault_waits_for_checkpoint(struct node_vault *v);
 void vault_checkpoint_begun(struct node_vault *v, bool none);
 void vault_checkpoint_ended(struct node_vault *v);
 

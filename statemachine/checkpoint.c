@@ -64,6 +64,11 @@ size_t machine_changes_bytes(const struct machine *m)
     return layers_size(&m->state.layers);
 }
 
+size_t machine_new_changes_bytes(const struct machine *m)
+{
+    return layers_active_size(&m->state.layers);
+}
+
 int machine_copy(const struct machine *m, int fd, struct fault *fault)
 {
     const struct store *store = &m->state.layers.store;

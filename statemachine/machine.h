@@ -91,7 +91,8 @@ bool machine_checkpoint_begin(struct machine *m);
 int machine_checkpoint_write(struct machine *m, struct fault *fault);
 int machine_checkpoint_fold(struct machine *m, size_t most, struct fault *fault);
 int machine_checkpoint_end(struct machine *m, uint64_t *applied_index, struct fault *fault);
-size_t machine_changes_bytes(const struct machine *m); /* all of them, frozen ones too */
+size_t machine_changes_bytes(const struct machine *m);     /* all of them, frozen ones too */
+size_t machine_new_changes_bytes(const struct machine *m); /* not frozen */
 
 /* The filter that tells new ids without a look into the store (seen.h) is made from all that is in
  * there, a little with each entry; and sooner if whoever has time reads on, about `most` keys at

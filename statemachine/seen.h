@@ -7,8 +7,9 @@
  * How: two bits of each key in each of four words of one cache line, so that an answer costs one
  * access to memory, where LMDB takes twenty on its way down a tree. The filter holds what was put
  * since it was begun, and what the store held then; that is read a little with each entry, and when
- * there is time, so that a start does not wait for it, and until it is whole nothing is known. When a filter is full, one
- * of four times the size is made the same way while the old one goes on. Loop thread. */
+ * there is time, so that a start does not wait for it, and until it is whole nothing is known. When
+ * a filter is full, one of four times the size is made the same way while the old one goes on. Loop
+ * thread. */
 #ifndef FLORIN_SEEN_H
 #define FLORIN_SEEN_H
 

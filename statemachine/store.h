@@ -62,7 +62,7 @@ struct store {
     int (*commit)(void *impl, const struct store_write *writes, size_t n, struct fault *fault);
 
     /* Checkpointer thread, after a commit, which may leave work that changes nothing that is read:
-     * does a part of it, about `most` pages, durable on return. 1: perhaps there is more, 0:
+     * does a part of it, about `most` (> 0) pages, durable on return. 1: perhaps there is more, 0:
      * nothing was left, -1 and STORE_NO_ROOM as of commit. The next commit does what was not done.
      * NULL: never any. */
     int (*fold)(void *impl, size_t most, struct fault *fault);

@@ -7,7 +7,8 @@
  *
  * LMDB has no checksums, so each record has one of ours (store_lmdb_record.c), and "there is none"
  * is only believed when both neighbours of the place are whole and stand on their sides of it: a
- * damaged key, or a branch that leads astray, is a fault and no answer.
+ * damaged key, or a branch that leads far astray, is a fault and no answer. Not noticed is a page
+ * whose own header hides records between two that it still shows.
  *
  * Tables whose keys come in no order are kept in sorted runs (store_lmdb_runs.c), all others in one
  * tree; those that bets change have a second one, for what a commit leaves to be put into the first

@@ -14,6 +14,7 @@
 
 enum {
     STORE_CHECK_BYTES = 4, /* behind each value */
+    STORE_NTH_BYTES = 4,   /* before that, of a record that is pending: which of them it is */
     FILE_FORMAT = 3,       /* of the file as a whole: 1: values end with a checksum */
     FORMAT_WITH_RUNS = 2,  /* ... from here on some tables are in runs */
     FORMAT_WITH_FOLDS = 3, /* ... and a commit may leave work to be folded in after it */
@@ -177,6 +178,14 @@ int store_lmdb_take(const struct store_lmdb *s, enum store_table table, uint64_t
 /* Puts one with its checksum. LMDB's error. */
 int store_lmdb_put(MDB_cursor *cursor, enum store_table table, uint64_t run, struct slice key,
                    struct slice value, unsigned flags);
+
+/* The same, for a tree whose records are counted, from 0: so that of two neighbours is known that
+ * nothing was between them. */
+int store_lmdb_put_nth(MDB_cursor *cursor, enum store_table table, uint64_t run, uint64_t nth,
+                       struct slice key, struct slice value, unsigned flags);
+/* Takes its number off such a value. */
+int store_lmdb_take_nth(const struct store_lmdb *s, enum store_table table, struct slice *value,
+                        uint64_t *nth, struct fault *fault);
 
 /* A tree's cursor, ready for its reader. LMDB's error. */
 int store_tree_bind(struct store_lmdb *s, struct store_tree *t);

@@ -409,7 +409,7 @@ int store_merge_commit(struct store_lmdb *s, MDB_txn *txn, const struct store_wr
     if (rc == 0) {
         rc = write_run(&w, writes, n);
     }
-    if (rc == 0) {
+    if (rc == 0) { /* so that this commit's keys count for them, too */
         rc = begin_merges(&w);
     }
     if (rc == 0) {
@@ -477,6 +477,7 @@ int store_merge_fold(struct store_lmdb *s, MDB_txn *txn, enum store_table table,
     struct work w = {.s = s, .txn = txn, .table = table, .fault = fault};
     int rc = store_manifest_load(s, txn, table, FILE_FORMAT, &w.m, fault), went_on;
 
+    assert(most > 0);
     if (rc != 0 || w.m.owed == 0) {
         return rc;
     }

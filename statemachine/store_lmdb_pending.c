@@ -18,7 +18,9 @@
  *   u64 how many records it has; 0: nothing is pending
  *   u32 CRC32C over the name and all before
  *
- * A tree that has more or fewer is damaged: of one that was lost, the old records would count. */
+ * A tree that has more or fewer is damaged: of one that was lost, the old records would count. For
+ * the same reason each record says which of the batch it is: one that a damaged page hides is
+ * missed, where the table's own tree could only say that there is none. */
 #include "statemachine/store_lmdb.h"
 
 #include <assert.h>
@@ -173,16 +175,59 @@ int store_pending_renew(struct store_lmdb *s, int format, struct fault *fault)
     return 0;
 }
 
+/* The number of the record where a search left the cursor, which it has checked. */
+static int nth_at_cursor(struct store_lmdb *s, enum store_table table, uint64_t *nth,
+                         struct fault *fault)
+{
+    struct slice value;
+    MDB_val k, v;
+    int rc = mdb_cursor_get(pending_of(s, table)->tree.cursor, &k, &v, MDB_GET_CURRENT);
+
+    if (rc != 0 || v.mv_size < STORE_CHECK_BYTES) {
+        return damage(s, table, "a record is missing", fault);
+    }
+    value = (struct slice){v.mv_data, v.mv_size - STORE_CHECK_BYTES};
+    return store_lmdb_take_nth(s, table, &value, nth, fault);
+}
+
+/* As store_tree_seek. Neighbours that are whole and in order prove nothing alone when a page hides
+ * what is between them: of that, what is in the table's own tree would count. */
+static int seek_pending(struct store_lmdb *s, enum store_table table, struct slice key,
+                        struct slice *found, struct slice *value, struct fault *fault)
+{
+    struct store_pending *p = pending_of(s, table);
+    int rc = store_tree_seek(s, table, &p->tree, key, found, value, fault);
+    uint64_t nth = p->batch.records, before;
+
+    if (rc < 0 || (rc == 1 && store_lmdb_take_nth(s, table, value, &nth, fault) != 0)) {
+        return -1;
+    }
+    if (nth == 0 || (rc == 1 && slice_equal(*found, key))) {
+        return rc;
+    }
+    if (key.len == 0) {
+        return damage(s, table, "a record is missing", fault);
+    }
+    if (nth_at_cursor(s, table, &before, fault) != 0) {
+        return -1;
+    }
+    return before + 1 == nth ? rc : damage(s, table, "a record is missing", fault);
+}
+
 int store_pending_get(struct store_lmdb *s, enum store_table table, struct slice key,
                       struct slice *value, struct fault *fault)
 {
-    struct store_pending *p = pending_of(s, table);
+    struct slice found, pending;
     int rc = 0;
 
-    if (p->batch.records > 0) {
-        rc = store_tree_get(s, table, &p->tree, key, value, fault);
+    if (pending_of(s, table)->batch.records > 0) {
+        rc = seek_pending(s, table, key, &found, &pending, fault);
     }
-    return rc != 0 ? rc : store_tree_get(s, table, &s->trees[table], key, value, fault);
+    if (rc == 1 && slice_equal(found, key)) {
+        *value = pending;
+        return 1;
+    }
+    return rc < 0 ? rc : store_tree_get(s, table, &s->trees[table], key, value, fault);
 }
 
 int store_pending_seek(struct store_lmdb *s, enum store_table table, struct slice key,
@@ -193,7 +238,7 @@ int store_pending_seek(struct store_lmdb *s, enum store_table table, struct slic
     int waits = 0, rc;
 
     if (p->batch.records > 0) {
-        waits = store_tree_seek(s, table, &p->tree, key, found, value, fault);
+        waits = seek_pending(s, table, key, found, value, fault);
     }
     if (waits < 0) {
         return waits;
@@ -246,19 +291,24 @@ static void fold_close(struct fold *f)
 /* 0, MDB_NOTFOUND behind the last record, another error of LMDB's, or -1. */
 static int fold_one(struct fold *f)
 {
-    struct slice key = store_lmdb_slice(f->key), value;
-    int rc = store_lmdb_take(f->s, f->table, f->batch.number, f->key, f->stored, &value, f->fault);
+    struct slice value;
+    uint64_t nth;
+    int rc;
 
-    rc = rc == 0 ? store_lmdb_put(f->to, f->table, 0, key, value, 0) : -1;
+    if (store_lmdb_take(f->s, f->table, f->batch.number, f->key, f->stored, &value, f->fault) !=
+            0 ||
+        store_lmdb_take_nth(f->s, f->table, &value, &nth, f->fault) != 0) {
+        return -1;
+    }
+    if (nth != f->done) {
+        return damage(f->s, f->table, "a record is missing", f->fault);
+    }
+    rc = store_lmdb_put(f->to, f->table, 0, store_lmdb_slice(f->key), value, 0);
     if (rc != 0) {
         return rc;
     }
     f->done++;
-    rc = mdb_cursor_get(f->from, &f->key, &f->stored, MDB_NEXT);
-    if (rc == 0 && key_compare(store_lmdb_slice(f->key), key) <= 0) {
-        return store_lmdb_damaged_table(f->s, f->table, "its keys are not in order", f->fault);
-    }
-    return rc;
+    return mdb_cursor_get(f->from, &f->key, &f->stored, MDB_NEXT);
 }
 
 /* All records are in the tree. */
@@ -295,6 +345,7 @@ static int fold_table(struct store_lmdb *s, MDB_txn *txn, enum store_table table
     uint64_t n;
     int rc = load_batch(s, txn, table, &f.batch, fault);
 
+    assert(most > 0);
     if (rc != 0 || f.batch.records == 0) {
         return rc;
     }
@@ -350,8 +401,8 @@ int store_pending_put(struct store_lmdb *s, MDB_txn *txn, const struct store_wri
         return lmdb_fault(s, table, rc, fault);
     }
     for (i = 0; i < n && rc == 0; i++) {
-        rc =
-            store_lmdb_put(cursor, table, batch.number, writes[i].key, writes[i].value, MDB_APPEND);
+        rc = store_lmdb_put_nth(cursor, table, batch.number, i, writes[i].key, writes[i].value,
+                                MDB_APPEND);
     }
     mdb_cursor_close(cursor);
     return lmdb_fault(s, table, rc == 0 ? save_batch(s, txn, table, batch) : rc, fault);

@@ -107,17 +107,47 @@ int store_lmdb_take(const struct store_lmdb *s, enum store_table table, uint64_t
     return 0;
 }
 
-int store_lmdb_put(MDB_cursor *cursor, enum store_table table, uint64_t run, struct slice key,
-                   struct slice value, unsigned flags)
+/* With `tail` behind the value. */
+static int put(MDB_cursor *cursor, enum store_table table, uint64_t run, struct slice key,
+               struct slice value, struct slice tail, unsigned flags)
 {
+    size_t len = value.len + tail.len;
     MDB_val k = store_lmdb_val(key);
-    MDB_val v = {value.len + STORE_CHECK_BYTES, NULL};
+    MDB_val v = {len + STORE_CHECK_BYTES, NULL};
     int rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE | flags);
     uint8_t *at = v.mv_data;
 
     if (rc == 0) {
         memcpy(at, value.base, value.len);
-        store_le32(at + value.len, checksum(table, run, key.base, key.len, value.base, value.len));
+        memcpy(at + value.len, tail.base, tail.len);
+        store_le32(at + len, checksum(table, run, key.base, key.len, at, len));
     }
     return rc;
+}
+
+int store_lmdb_put(MDB_cursor *cursor, enum store_table table, uint64_t run, struct slice key,
+                   struct slice value, unsigned flags)
+{
+    return put(cursor, table, run, key, value, (struct slice){"", 0}, flags);
+}
+
+int store_lmdb_put_nth(MDB_cursor *cursor, enum store_table table, uint64_t run, uint64_t nth,
+                       struct slice key, struct slice value, unsigned flags)
+{
+    uint8_t tail[STORE_NTH_BYTES];
+
+    store_le32(tail, (uint32_t)nth);
+    return put(cursor, table, run, key, value, (struct slice){(const char *)tail, sizeof tail},
+               flags);
+}
+
+int store_lmdb_take_nth(const struct store_lmdb *s, enum store_table table, struct slice *value,
+                        uint64_t *nth, struct fault *fault)
+{
+    if (value->len < STORE_NTH_BYTES) {
+        return store_lmdb_damaged_table(s, table, "a record of a wrong size", fault);
+    }
+    value->len -= STORE_NTH_BYTES;
+    *nth = load_le32((const uint8_t *)value->base + value->len);
+    return 0;
 }

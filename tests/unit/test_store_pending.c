@@ -1,5 +1,5 @@
 /* Balances that wait for their place in the store: whatever is folded and whenever the process
- * ends, what is read is the last commit; and damage to what waits is noticed. */
+ * ends, what is read is the last commit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,118 +11,9 @@
 #include <sys/wait.h>
 
 #include "statemachine/crc32c.h"
-#include "tests/unit/runs_scene.h"
+#include "tests/unit/pending_scene.h"
 
-enum { KEYS = 3000, SOME = 1200, FEW = 20, PART = 100, KILLS = 15 };
-
-/* By key: the commit that wrote it last; 0: none. */
-struct balances {
-    unsigned last[KEYS];
-};
-
-struct scene {
-    struct world w;
-    struct balances model;
-    unsigned commits;
-};
-
-static int scene_setup(void **state)
-{
-    struct scene *s = calloc(1, sizeof *s);
-
-    start_anew(&s->w);
-    open_store(&s->w);
-    *state = s;
-    return 0;
-}
-
-static int scene_teardown(void **state)
-{
-    struct scene *s = *state;
-
-    s->w.store.close(s->w.store.impl);
-    fixture_remove(s->w.folder);
-    free(s);
-    return 0;
-}
-
-static struct slice key_of(unsigned i, char text[static 16])
-{
-    return (struct slice){text, (size_t)snprintf(text, 16, "p%05u", i)};
-}
-
-static struct slice value_of(unsigned i, unsigned commit, char text[static 64])
-{
-    return (struct slice){text, (size_t)snprintf(text, 64, "%u of %u, %*u", i, commit,
-                                                 (int)(1 + (i + commit) % 30), 7)};
-}
-
-/* One commit of `n` balances, the last keys among them now and then. */
-static void commit_some(struct scene *s, unsigned n)
-{
-    static char keys[KEYS][16], values[KEYS][64];
-    static struct store_write writes[KEYS];
-    unsigned commit = ++s->commits, i, taken = 0;
-
-    for (i = 0; i < KEYS && taken < n; i++) {
-        /* as many as are still needed, spread over what is left */
-        if ((i * 2654435761U ^ commit * 40503U) % (KEYS - i) < n - taken) {
-            writes[taken].table = TABLE_BALANCE;
-            writes[taken].key = key_of(i, keys[taken]);
-            writes[taken].value = value_of(i, commit, values[taken]);
-            s->model.last[i] = commit;
-            taken++;
-        }
-    }
-    assert_int_equal(s->w.store.commit(s->w.store.impl, writes, taken, &s->w.fault), 0);
-    assert_int_equal(s->w.store.renew(s->w.store.impl, &s->w.fault), 0);
-}
-
-static int fold(struct scene *s, size_t most)
-{
-    int rc = s->w.store.fold(s->w.store.impl, most, &s->w.fault);
-
-    assert_int_equal(s->w.store.renew(s->w.store.impl, &s->w.fault), 0);
-    return rc;
-}
-
-static void reopen(struct scene *s)
-{
-    s->w.store.close(s->w.store.impl);
-    open_store(&s->w);
-}
-
-static uint64_t pending(const struct scene *s)
-{
-    const struct store_lmdb *impl = s->w.store.impl;
-
-    return impl->pending[store_lmdb_pending_of(TABLE_BALANCE)].batch.records;
-}
-
-static void expect_right(struct store *store, const struct balances *model)
-{
-    char key[16], after[16], value[64];
-    struct slice from = {"", 0}, found, got;
-    struct fault fault;
-    unsigned i;
-
-    for (i = 0; i < KEYS; i++) {
-        int there = model->last[i] != 0;
-
-        assert_int_equal(store->get(store->impl, TABLE_BALANCE, key_of(i, key), &got, &fault),
-                         there);
-        assert_true(!there || slice_equal(got, value_of(i, model->last[i], value)));
-        if (!there) {
-            continue;
-        }
-        assert_int_equal(store->seek(store->impl, TABLE_BALANCE, from, &found, &got, &fault), 1);
-        assert_true(slice_equal(found, key_of(i, key)));
-        assert_true(slice_equal(got, value_of(i, model->last[i], value)));
-        memcpy(after, key, found.len + 1);
-        from = (struct slice){after, found.len + 1};
-    }
-    assert_int_equal(store->seek(store->impl, TABLE_BALANCE, from, &found, &got, &fault), 0);
-}
+enum { KILLS = 15 };
 
 static void test_each_part_changes_nothing(void **state)
 {
@@ -339,107 +230,60 @@ static void test_killed(void **state)
     assert_true(s->commits > KILLS && found_pending > 0);
 }
 
-/* ---- damage ---- */
-
-static void expect_refused(struct scene *s, const char *why)
-{
-    struct store store;
-
-    assert_int_equal(store_lmdb_open(&store, s->w.folder, RUNS_MAP_BYTES, &s->w.fault), -1);
-    assert_non_null(strstr(s->w.fault.text, s->w.path));
-    assert_non_null(strstr(s->w.fault.text, why));
-    assert_int_equal(store_lmdb_open_file(&store, s->w.path, &s->w.fault), -1);
-    assert_non_null(strstr(s->w.fault.text, why));
-}
-
-static void test_damaged_batch(void **state)
+/* One key, asked for again and again: the reader's cursor stands where it was. */
+static void test_same_key_again(void **state)
 {
     struct scene *s = *state;
-    uint8_t record[64];
-    MDB_dbi dbi;
-    MDB_val k = text_val("pending balance");
-    size_t len, i;
-    struct raw r;
+    char key[16], value[64];
+    struct slice got;
+    unsigned i, c;
 
-    commit_some(s, SOME);
-    s->w.store.close(s->w.store.impl);
-    raw_open(&s->w, &r);
-    len = raw_get(&r, "pending balance", record, sizeof record);
-    raw_close(&r);
-    for (i = 0; i < len; i++) {
-        record[i] ^= (uint8_t)(1 << i % 8);
-        write_record(&s->w, "pending balance", record, len);
-        expect_refused(s, "is damaged (pending balance");
-        record[i] ^= (uint8_t)(1 << i % 8);
-        write_record(&s->w, "pending balance", record, i);
-        expect_refused(s, "is damaged (pending balance");
+    for (c = 0; c < 4; c++) {
+        commit_some(s, KEYS);
+        for (i = KEYS / 2; i < KEYS / 2 + 3; i++) {
+            assert_int_equal(
+                s->w.store.get(s->w.store.impl, TABLE_BALANCE, key_of(i, key), &got, &s->w.fault),
+                1);
+            assert_true(slice_equal(got, value_of(i, s->model.last[i], value)));
+        }
     }
-    raw_open(&s->w, &r);
-    assert_int_equal(mdb_del(r.txn, r.unnamed, &k, NULL), 0);
-    raw_close(&r);
-    expect_refused(s, "is damaged (pending balance");
-    write_record(&s->w, "pending balance", record, len);
-
-    raw_open(&s->w, &r); /* the balances of before would count */
-    assert_int_equal(mdb_dbi_open(r.txn, "balance.pending", 0, &dbi), 0);
-    assert_int_equal(mdb_drop(r.txn, dbi, 0), 0);
-    raw_close(&r);
-    expect_refused(s, "is damaged (pending balance");
-    fixture_remove(s->w.folder);
-    start_anew(&s->w);
-    open_store(&s->w);
 }
 
-/* A record of an older batch, whole, where one of this should be. */
-static void test_records_of_another_batch(void **state)
+/* Each of the tables comes to its place, and the next commit can put what it has. */
+static void test_each_table(void **state)
 {
+    static const enum store_table tables[PENDING_TABLES] = {TABLE_PLAYER, TABLE_BALANCE,
+                                                            TABLE_SESSION, TABLE_TOKEN};
+    static char keys[PENDING_TABLES][SOME][16], values[PENDING_TABLES][SOME][64];
+    static struct store_write writes[PENDING_TABLES * SOME];
     struct scene *s = *state;
-    uint8_t stored[200];
-    char key[16];
-    MDB_val k, v;
-    struct slice value;
-    struct raw r;
-    unsigned i;
-    MDB_dbi dbi;
+    const struct store_lmdb *impl = s->w.store.impl;
+    unsigned c, t, i, n;
+    struct slice got;
 
-    commit_some(s, KEYS);
-    s->w.store.close(s->w.store.impl);
-    i = KEYS / 2;
-    raw_open(&s->w, &r);
-    assert_int_equal(mdb_dbi_open(r.txn, "balance.pending", 0, &dbi), 0);
-    k = store_lmdb_val(key_of(i, key));
-    assert_int_equal(mdb_get(r.txn, dbi, &k, &v), 0);
-    memcpy(stored, v.mv_data, v.mv_size);
-    v = (MDB_val){v.mv_size, stored};
-    raw_close(&r);
-    open_store(&s->w);
-    commit_some(s, KEYS);
-    s->w.store.close(s->w.store.impl);
-    raw_open(&s->w, &r);
-    assert_int_equal(mdb_dbi_open(r.txn, "balance.pending", 0, &dbi), 0);
-    assert_int_equal(mdb_put(r.txn, dbi, &k, &v, 0), 0);
-    raw_close(&r);
-    open_store(&s->w);
-    assert_int_equal(
-        s->w.store.get(s->w.store.impl, TABLE_BALANCE, key_of(i, key), &value, &s->w.fault), -1);
-    assert_non_null(strstr(s->w.fault.text, "wrong checksum"));
-    assert_int_equal(s->w.store.fold(s->w.store.impl, i - 10, &s->w.fault), 1);
-    assert_int_equal(s->w.store.fold(s->w.store.impl, KEYS, &s->w.fault), -1);
-    assert_non_null(strstr(s->w.fault.text, "is damaged"));
-}
-
-/* A fold that ends too early must not take what is left for done. */
-static void test_lost_records(void **state)
-{
-    struct scene *s = *state;
-    struct store_lmdb *impl = s->w.store.impl;
-
-    commit_some(s, SOME);
-    assert_int_equal(fold(s, PART), 1);
-    impl->fold.pending[store_lmdb_pending_of(TABLE_BALANCE)].done++;
-    assert_int_equal(fold(s, KEYS), -1);
-    assert_non_null(strstr(s->w.fault.text, "is damaged (pending balance"));
-    expect_right(&s->w.store, &s->model);
+    for (c = 1; c < 4; c++) {
+        for (n = 0, t = 0; t < PENDING_TABLES; t++) {
+            for (i = 0; i < SOME; i++, n++) {
+                writes[n].table = tables[t];
+                writes[n].key = key_of(i, keys[t][i]);
+                writes[n].value = value_of(i, c + t, values[t][i]);
+            }
+        }
+        assert_int_equal(s->w.store.commit(s->w.store.impl, writes, n, &s->w.fault), 0);
+        while (c < 3 && fold(s, 7 * PART) == 1) {
+        }
+        assert_int_equal(s->w.store.renew(s->w.store.impl, &s->w.fault), 0);
+        for (t = 0; t < PENDING_TABLES; t++) {
+            assert_int_equal(impl->pending[t].batch.records, c < 3 ? 0 : SOME);
+            for (i = 0; i < SOME; i++) {
+                assert_int_equal(s->w.store.get(s->w.store.impl, tables[t],
+                                                (struct slice){keys[t][i], strlen(keys[t][i])},
+                                                &got, &s->w.fault),
+                                 1);
+                assert_true(slice_equal(got, (struct slice){values[t][i], strlen(values[t][i])}));
+            }
+        }
+    }
 }
 
 /* ---- formats ---- */
@@ -495,7 +339,6 @@ static void test_format_2(void **state)
 
 int main(void)
 {
-#define SCENE(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
         SCENE(test_each_part_changes_nothing),
         SCENE(test_all_comes_to_its_place),
@@ -503,9 +346,8 @@ int main(void)
         SCENE(test_commit_folds_what_it_finds),
         SCENE(test_copy_between_parts),
         SCENE(test_killed),
-        SCENE(test_damaged_batch),
-        SCENE(test_records_of_another_batch),
-        SCENE(test_lost_records),
+        SCENE(test_same_key_again),
+        SCENE(test_each_table),
         SCENE(test_format_2),
     };
 
