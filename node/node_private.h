@@ -52,7 +52,8 @@ struct node {
     struct node_vault *vault; /* lets workers look at the machine */
     struct room room;
     struct warm warm;
-    uv_idle_t reading; /* active while the machine reads on whenever there is time */
+    uv_timer_t reading;     /* active while known ids are read without entries */
+    uint64_t read_at_index; /* applied when it last looked */
 
     struct copy *copy;  /* of the state, from or to a peer */
     bool install_ready; /* a copy is whole; exchange the states when nobody uses the old one */
