@@ -264,6 +264,7 @@ err:
 
 void replica_close(struct replica *r)
 {
+    struct ticket *t, *next;
     struct group *g;
     int place;
     size_t i;
@@ -271,6 +272,10 @@ void replica_close(struct replica *r)
     while ((g = r->group_first) != NULL) {
         r->group_first = g->next;
         group_free(g);
+    }
+    for (t = gate_drain(r->options.gate); t != NULL; t = next) {
+        next = t->next;
+        ticket_done(t, RESULT_UNAVAILABLE);
     }
     for (place = 0; place < WORK_PLACES; place++) {
         while (r->places[place].first != NULL) {
@@ -473,7 +478,9 @@ int replica_pump(struct replica *r, bool *again, struct fault *fault)
             return -1;
         }
     }
-    if (driver_tick(r->driver, replica_now_ms(r), fault) != 0 || take_tickets(r, fault) != 0) {
+    replica_gather(r);
+    if (driver_tick(r->driver, replica_now_ms(r), fault) != 0 ||
+        (!replica_gathers(r) && take_tickets(r, fault) != 0)) {
         return -1;
     }
     track_leadership(r);

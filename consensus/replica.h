@@ -25,6 +25,8 @@ struct replica_options {
     struct gate *gate;
     size_t group_bytes;    /* one entry is filled up to here */
     unsigned group_window; /* entries proposed and not yet applied */
+    unsigned gather_from;  /* after so many tickets of commands that went out together, */
+    unsigned gather_us;    /* the next ones do so much later (replica_gather.c); 0: at once */
     unsigned forward_max;  /* requests of followers under way on the leader */
     size_t forward_bytes_max;
     unsigned slow_ms; /* forwarded work that takes longer has a line in the log; 0: none has */
@@ -41,7 +43,7 @@ struct replica;
 
 int replica_open(struct replica **replica, const struct replica_options *options, struct log *log,
                  struct fault *fault);
-/* Answers what waits with unavailable or unknown. */
+/* Answers what waits, with the gate too, with unavailable or unknown. */
 void replica_close(struct replica *r);
 
 /* Events. Each is followed by one replica_pump when the host has delivered what it has. */
@@ -58,6 +60,10 @@ int replica_pump(struct replica *r, bool *again, struct fault *fault);
 
 /* When the next replica_pump is due even if nothing happens. */
 uint64_t replica_deadline_ms(const struct replica *r);
+
+/* And when by the clock's microseconds, as the last one left new work to wait for company, if any
+ * came or comes. UINT64_MAX: it did not. */
+uint64_t replica_gather_until_us(const struct replica *r);
 
 /* A peer has asked for a copy of this node's state (begins), or has taken a piece of one: the log
  * that it will need is kept. */

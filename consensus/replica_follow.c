@@ -60,6 +60,7 @@ void replica_follow(struct replica *r)
     uint64_t leader = driver_leader(r->driver);
     uint64_t now = replica_now_ms(r);
     uint64_t first_request = r->next_request;
+    uint64_t n_commands = 0;
     struct work *w;
     struct work *next;
 
@@ -95,19 +96,23 @@ void replica_follow(struct replica *r)
         }
         forward_append(&r->scratch, &r->names, &f);
         w->sent_request = r->next_request++;
+        n_commands += w->kind == TICKET_COMMANDS ? 1 : 0;
         work_move(r, w, WORK_SENT);
         r->counters.forwarded++;
         if (r->scratch.len >= FORWARD_FRAME_BYTES) {
             send_frame(r, leader, first_request);
             if (r->retry_at_ms != 0) {
-                return;
+                break;
             }
             bytes_clear(&r->scratch);
             bytes_clear(&r->names);
             first_request = r->next_request;
         }
     }
-    send_frame(r, leader, first_request);
+    if (r->retry_at_ms == 0) {
+        send_frame(r, leader, first_request);
+    }
+    replica_note_bundle(r, n_commands);
 }
 
 static struct work *find_sent(struct replica *r, uint64_t request)

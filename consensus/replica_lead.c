@@ -95,8 +95,9 @@ static uint32_t fill(struct replica *r, struct group *g)
     return count;
 }
 
-/* Proposes one group of what waits. *index 0: there was nothing, or the driver would not. */
-static int propose_group(struct replica *r, uint64_t *index, struct fault *fault)
+/* Proposes one group of what waits, adds to *sent how many tickets and requests it is of. *index 0:
+ * there was nothing, or the driver would not. */
+static int propose_group(struct replica *r, uint64_t *index, uint64_t *sent, struct fault *fault)
 {
     const struct fsm *fsm = &r->options.fsm;
     struct entry_header header = {.has_check = true};
@@ -130,6 +131,7 @@ static int propose_group(struct replica *r, uint64_t *index, struct fault *fault
     r->groups_open++;
     r->counters.groups++;
     r->counters.group_commands += count;
+    *sent += g->n_parts;
     return 0;
 }
 
@@ -223,7 +225,7 @@ static bool any_read_waits(const struct replica *r)
 
 int replica_lead(struct replica *r, struct fault *fault)
 {
-    uint64_t index;
+    uint64_t index, sent = 0;
 
     if (serve_transfers(r, fault) != 0 || replica_serve_changes(r, fault) != 0) {
         return -1;
@@ -231,16 +233,20 @@ int replica_lead(struct replica *r, struct fault *fault)
     if (r->no_room) {
         replica_refuse_writes(r);
     }
+    if (replica_gathers(r)) {
+        return 0;
+    }
     while (driver_is_leader(r->driver) && !driver_transferring(r->driver) &&
            r->groups_open < r->options.group_window &&
            first_commands(r->places[WORK_WAITING].first) != NULL) {
-        if (propose_group(r, &index, fault) != 0) {
+        if (propose_group(r, &index, &sent, fault) != 0) {
             return -1;
         }
         if (index != 0) {
             assign_reads(r, index);
         }
     }
+    replica_note_bundle(r, sent);
     if (any_read_waits(r) && r->barrier_index <= r->applied && driver_is_leader(r->driver)) {
         return replica_propose_barrier(r, fault);
     }

@@ -1,7 +1,7 @@
 /* The replica's inside, shared by replica.c (events, tickets, pump), replica_lead.c (the leader's
  * groups and barriers), replica_member.c (changes of members), replica_follow.c (forwarding),
- * replica_apply.c (entries and reads), replica_room.c (nearly full disks) and replica_clock.c (the
- * time that entries are stamped with). */
+ * replica_apply.c (entries and reads), replica_room.c (nearly full disks), replica_clock.c (the
+ * time that entries are stamped with) and replica_gather.c (what waits for company). */
 #ifndef FLORIN_REPLICA_PRIVATE_H
 #define FLORIN_REPLICA_PRIVATE_H
 
@@ -106,6 +106,10 @@ struct replica {
     int64_t clock_bound_ms; /* more than our monotonic clock and this */
     bool clock_ahead;       /* said so */
 
+    uint64_t bundle;          /* how much work went out together last, */
+    uint64_t bundle_us;       /* and when */
+    uint64_t gather_until_us; /* new work waits, with the gate or on its list; 0: it does not */
+
     struct cluster_status counters; /* only the counters are used */
 };
 
@@ -152,6 +156,12 @@ void replica_say_forwarded(struct replica *r, const struct work *w, enum forward
 int replica_apply(struct replica *r, bool *again, struct fault *fault);
 int replica_answer_reads(struct replica *r, struct fault *fault);
 int replica_answer_query(struct replica *r, struct work *w, struct fault *fault);
+
+/* replica_gather.c */
+void replica_gather(struct replica *r); /* decides it for this turn */
+bool replica_gathers(const struct replica *r);
+/* Commands of so many tickets and requests have gone out in this turn; 0: none have. */
+void replica_note_bundle(struct replica *r, uint64_t n);
 
 /* replica_room.c */
 void replica_take_room(struct replica *r, uint64_t peer, struct slice frame);

@@ -19,6 +19,10 @@
  * one, 82,000 with four. */
 enum { INFLIGHT_ENTRIES = 64, GROUP_WINDOW = 2 };
 
+/* With 16 clients a bet took 91 us of processor time when all went out at once, and takes 74 so, in
+ * no more time; with a millisecond their bets took twice as long. */
+enum { GATHER_FROM = 4, GATHER_US = 500 };
+
 /* When the core offers a follower the snapshot again that has not said it has one. It may be at
  * fetching the state still, and then drops the offer; or it has finished with an older one than the
  * core last offered, and would hear nothing more until this is over. */
@@ -196,6 +200,8 @@ static int open_replica(struct node *n, struct fault *fault)
         .gate = n->gate,
         .group_bytes = n->config.group_bytes,
         .group_window = GROUP_WINDOW,
+        .gather_from = GATHER_FROM,
+        .gather_us = GATHER_US,
         .forward_max = n->config.queue_tickets,
         .forward_bytes_max = n->config.queue_bytes,
         .slow_ms = n->config.slow_request_ms,
@@ -340,6 +346,7 @@ static void close_loop(struct node *n)
     peer_links_close(n->links, NULL, NULL);
     uv_close((uv_handle_t *)&n->wake, NULL);
     uv_close((uv_handle_t *)&n->timer, NULL);
+    short_timer_close(&n->gathered);
     uv_close((uv_handle_t *)&n->after_poll, NULL);
     uv_close((uv_handle_t *)&n->reading, NULL);
     uv_close((uv_handle_t *)&n->sigterm, NULL);

@@ -261,6 +261,9 @@ static void set_timer(struct node *n)
     }
     uv_update_time(&n->loop);
     uv_timer_start(&n->timer, on_timer, at > now ? at - now : 0, 0);
+    if (replica_gather_until_us(n->replica) != UINT64_MAX) {
+        short_timer_set(&n->gathered, replica_gather_until_us(n->replica));
+    }
 }
 
 static void end_when_drained(struct node *n)
@@ -328,6 +331,13 @@ static void pump(struct node *n)
 static void on_wake(uv_async_t *async)
 {
     struct node *n = async->data;
+
+    n->pump_wanted = true;
+}
+
+static void on_gathered(void *context)
+{
+    struct node *n = context;
 
     n->pump_wanted = true;
 }
@@ -421,6 +431,7 @@ int node_loop_start(struct node *n, struct fault *fault)
         (rv = uv_async_init(&n->loop, &n->wake, on_wake)) != 0 ||
         (rv = uv_timer_init(&n->loop, &n->timer)) != 0 ||
         (rv = uv_check_init(&n->loop, &n->after_poll)) != 0 ||
+        (rv = short_timer_init(&n->gathered, &n->loop, on_gathered, n)) != 0 ||
         (rv = uv_timer_init(&n->loop, &n->reading)) != 0 ||
         (rv = uv_signal_init(&n->loop, &n->sigterm)) != 0 ||
         (rv = uv_signal_init(&n->loop, &n->sigint)) != 0 ||

@@ -14,6 +14,7 @@
 #include "node/install.h"
 #include "node/node.h"
 #include "node/room.h"
+#include "node/short_timer.h"
 #include "node/supervisor.h"
 #include "node/vault.h"
 #include "node/warm.h"
@@ -27,9 +28,10 @@ struct node {
     bool removed; /* the cluster has said so */
 
     uv_loop_t loop;
-    uv_async_t wake;       /* tickets wait, the log or a checkpoint is written */
-    uv_timer_t timer;      /* when the replica wants to be called next */
-    uv_check_t after_poll; /* one pump for all that one turn of the loop brought */
+    uv_async_t wake;             /* tickets wait, the log or a checkpoint is written */
+    uv_timer_t timer;            /* when the replica wants to be called next */
+    struct short_timer gathered; /* ... with what waits for company */
+    uv_check_t after_poll;       /* one pump for all that one turn of the loop brought */
     uv_signal_t sigterm, sigint, sighup;
     bool pump_wanted;
 

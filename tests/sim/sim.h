@@ -101,7 +101,7 @@ struct profile {
     uint64_t trouble_us; /* how long things go wrong */
 
     unsigned election_timeout_ms, heartbeat_ms, install_timeout_ms;
-    unsigned inflight, trailing, hold_ms, group_window;
+    unsigned inflight, trailing, hold_ms, group_window, gather_from, gather_us;
     size_t cache_bytes, group_bytes, segment_bytes, changes_soft, changes_hard;
 
     uint64_t net_min_us, net_max_us;

@@ -70,7 +70,8 @@ static void set_timer(struct node *n)
 {
     uint64_t deadline_ms = replica_deadline_ms(n->replica);
     uint64_t now_us = clock_us(n);
-    uint64_t at_us = deadline_ms * 1000;
+    uint64_t gathered_us = replica_gather_until_us(n->replica);
+    uint64_t at_us = deadline_ms * 1000 < gathered_us ? deadline_ms * 1000 : gathered_us;
     uint64_t delay_us =
         at_us > now_us ? (at_us - now_us) * PPM / (uint64_t)(PPM + n->drift_ppm) + 1 : 0;
     uint64_t ring_us = n->world->now_us + delay_us;
@@ -277,6 +278,8 @@ static void options_of(struct node *n, struct replica_options *o)
         .gate = n->gate,
         .group_bytes = p->group_bytes,
         .group_window = p->group_window,
+        .gather_from = p->gather_from,
+        .gather_us = p->gather_us,
         .forward_max = 1000,
         .forward_bytes_max = 1 << 20,
         .state_may_lead = n->state_may_lead,

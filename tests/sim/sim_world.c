@@ -150,6 +150,8 @@ static void draw_profile(struct world *w)
     p->trailing = trailings[random_below(r, 4)];
     p->hold_ms = p->install_timeout_ms % 2 == 0 ? 2 * p->install_timeout_ms : 0;
     p->group_window = (unsigned)random_between(r, 1, 8);
+    p->gather_from = 1 + p->group_window % 3;
+    p->gather_us = p->inflight % 4 * 700;
     p->cache_bytes = (size_t)random_between(r, 0, 20000);
     p->group_bytes = (size_t)random_between(r, 200, 4000) / 8 * 8;
     p->segment_bytes = (size_t)random_between(r, 4096, 40000);

@@ -4,6 +4,8 @@
 
 #include <raft.h>
 
+#include "consensus/message.h"
+
 /* ---- what the replica is given ---- */
 
 static uint64_t now_ms(void *impl)
@@ -13,7 +15,9 @@ static uint64_t now_ms(void *impl)
 
 static uint64_t now_us(void *impl)
 {
-    return ((struct host *)impl)->now_ms * 1000;
+    const struct host *h = impl;
+
+    return h->now_ms * 1000 + h->us;
 }
 
 static uint64_t wall_ms(void *impl)
@@ -221,6 +225,8 @@ void host_start(struct host *h, unsigned seed)
         .clock = {h, now_ms, now_us, wall_ms},
         .group_bytes = 128,
         .group_window = 2,
+        .gather_from = 2,
+        .gather_us = h->gather_us,
         .forward_max = 10,
         .forward_bytes_max = 10000,
         .state_may_lead = h->state_may_lead,
@@ -319,6 +325,25 @@ void host_write_all(struct host *h)
         must(replica_written(h->replica, w, &fault), &fault);
         host_pump(h);
     }
+}
+
+void host_heartbeat(struct host *h, uint64_t leader, uint64_t term)
+{
+    struct raft_message m = {.type = RAFT_APPEND_ENTRIES};
+    struct bytes b;
+    struct fault fault;
+
+    bytes_init(&b);
+    m.append_entries.term = term;
+    m.append_entries.prev_log_index = 1;
+    m.append_entries.prev_log_term = 1;
+    message_encode(&m, &b);
+    must(replica_frame(h->replica, leader, FRAME_RAFT, (struct slice){(char *)b.base, b.len},
+                       &fault),
+         &fault);
+    bytes_release(&b);
+    host_pump(h);
+    host_write_all(h);
 }
 
 /* ---- tickets ---- */

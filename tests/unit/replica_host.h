@@ -35,10 +35,12 @@ struct host {
     unsigned takes;    /* when not zero: so many sends more, then it refuses */
     bool disconnected; /* no link is up */
     uint64_t now_ms, wall_ms;
+    unsigned us; /* and so many microseconds, by the finer clock */
     uint64_t applied, count;
     struct slice expected[HOST_EXPECTED]; /* commands that come next */
     unsigned n_expected;
     bool state_may_lead; /* the state came by a copy that is ahead of the log */
+    unsigned gather_us;  /* after two that went out together; taken by host_start */
     unsigned fetches;    /* states that were to be fetched */
     struct reporter reporter;
     char line[300]; /* the last one about forwarded work */
@@ -58,6 +60,9 @@ void host_start(struct host *h, unsigned seed);
 void host_pump(struct host *h);
 void host_write_all(struct host *h); /* and pumps after each write */
 void host_forget_sent(struct host *h);
+
+/* The leader of the term says that it is there; pumps and writes. */
+void host_heartbeat(struct host *h, uint64_t leader, uint64_t term);
 
 /* A ticket with n equal commands, or with a query's text. */
 struct ticket *host_hand_in(struct host *h, enum ticket_kind kind, unsigned n, const char *text);

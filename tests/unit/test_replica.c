@@ -209,25 +209,6 @@ static void test_a_state_ahead_of_the_log_is_refused(void **state)
 
 /* ---- as follower of node 2 ---- */
 
-static void heartbeat(struct host *h, uint64_t leader, uint64_t term)
-{
-    struct raft_message m = {.type = RAFT_APPEND_ENTRIES};
-    struct bytes b;
-    struct fault fault;
-
-    bytes_init(&b);
-    m.append_entries.term = term;
-    m.append_entries.prev_log_index = 1;
-    m.append_entries.prev_log_term = 1;
-    message_encode(&m, &b);
-    must(replica_frame(h->replica, leader, FRAME_RAFT, (struct slice){(char *)b.base, b.len},
-                       &fault),
-         &fault);
-    bytes_release(&b);
-    host_pump(h);
-    host_write_all(h);
-}
-
 /* The n-th forward in what was sent (0: the newest frame's first); takes the frames away. */
 static bool take_forward(struct host *h, uint64_t peer, struct forward *f)
 {
@@ -282,7 +263,7 @@ static void test_work_goes_to_the_leader_and_comes_back(void **state)
     (void)state;
     host_pump(h);
     assert_int_equal(h->n_sent, 0); /* nobody leads yet */
-    heartbeat(h, 2, 1);
+    host_heartbeat(h, 2, 1);
     assert_true(take_forward(h, 2, &f));
     assert_int_equal(f.kind, TICKET_COMMANDS);
     answer(h, 3, f.request, FORWARD_OK, 5); /* from somebody who was not asked */
@@ -302,11 +283,11 @@ static void test_lost_work_is_repeated(void **state)
     struct forward first, second;
 
     (void)state;
-    heartbeat(h, 2, 1);
+    host_heartbeat(h, 2, 1);
     assert_true(take_forward(h, 2, &first));
     host_forget_sent(h);
     answer(h, 2, first.request, FORWARD_LOST, 0);
-    heartbeat(h, 3, 2); /* another leader */
+    host_heartbeat(h, 3, 2); /* another leader */
     assert_true(take_forward(h, 3, &second));
     assert_true(second.request != first.request);
     answer(h, 2, first.request, FORWARD_OK, 1); /* too late */
@@ -337,7 +318,7 @@ static void test_the_first_of_several_frames_is_answered(void **state)
     }
     host_pump(h);
     h->takes = 2; /* the answer to the heartbeat, and one frame of work */
-    heartbeat(h, 2, 1);
+    host_heartbeat(h, 2, 1);
     assert_true(h->refuses);
     assert_true(take_forward(h, 2, &first));
     answer(h, 2, first.request, FORWARD_OK, 1);
@@ -358,7 +339,7 @@ static void test_an_answer_that_was_lost_is_asked_for_again(void **state)
     struct forward first, second;
 
     (void)state;
-    heartbeat(h, 2, 1);
+    host_heartbeat(h, 2, 1);
     assert_true(take_forward(h, 2, &first));
     host_forget_sent(h);
     replica_lost(h->replica, 3); /* somebody else's connection */
@@ -380,7 +361,7 @@ static void test_what_never_left_is_certainly_not_applied(void **state)
     struct forward f;
 
     (void)state;
-    heartbeat(h, 2, 1);
+    host_heartbeat(h, 2, 1);
     assert_true(take_forward(h, 2, &f));
     answer(h, 2, f.request, FORWARD_OVERLOADED, 0);
     expect(refused, RESULT_OVERLOADED);
@@ -427,7 +408,7 @@ static void test_a_leader_without_room_refuses_only_what_is_new(void **state)
     struct forward f;
 
     (void)state;
-    heartbeat(h, 2, 1);
+    host_heartbeat(h, 2, 1);
     assert_true(take_forward(h, 2, &f));
     answer(h, 2, f.request, FORWARD_NO_ROOM, 0);
     expect(t, RESULT_NO_ROOM);
@@ -453,7 +434,7 @@ static void test_waiting_does_not_spin(void **state)
     struct forward f;
 
     (void)state;
-    heartbeat(h, 2, 1);
+    host_heartbeat(h, 2, 1);
     assert_true(take_forward(h, 2, &f));
     answer(h, 2, f.request, FORWARD_NOT_LEADER, 0); /* wait a little */
     h->disconnected = true;
@@ -473,14 +454,14 @@ static void test_numbers_are_not_used_again_after_a_restart(void **state)
     struct forward before, after;
 
     (void)state;
-    heartbeat(h, 2, 1);
+    host_heartbeat(h, 2, 1);
     assert_true(take_forward(h, 2, &before));
     host_stop(h);
     ticket_release(t);
     h->wall_ms += 40;
     host_start(h, 7); /* even with the same seed */
     t = host_hand_in(h, TICKET_COMMANDS, 1, "b");
-    heartbeat(h, 2, 1);
+    host_heartbeat(h, 2, 1);
     assert_true(take_forward(h, 2, &after));
     assert_true(after.request != before.request);
     answer(h, 2, before.request, FORWARD_OK, 1);
