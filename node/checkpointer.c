@@ -11,16 +11,15 @@
 
 #include "statemachine/failpoint.h"
 
-#define NS_PER_S UINT64_C(1000000000)
-
 enum {
     BACKGROUND_NICE = 5,
-    FOLD_PAGES = 512, /* what the disk writes in some milliseconds */
-    FOLD_PAUSE = 1,   /* times what the part before it took */
+    FOLD_PAGES = 512,   /* what the disk writes in some milliseconds */
+    FOLD_CYCLE_MS = 32, /* each node of a cluster folds a part once in this time */
 };
 enum checkpointer_state { IDLE, WRITING, WRITTEN, NO_ROOM, FAILED };
 
 struct checkpointer {
+    uint64_t node_id;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -34,11 +33,17 @@ struct checkpointer {
     void *context;
 };
 
-static void pause_ns(struct checkpointer *c, uint64_t ns)
+/* Until this node's next place in the cycle. */
+static void pause_fold(struct checkpointer *c)
 {
-    uint64_t end = uv_hrtime() + ns;
-    struct timespec until = {(time_t)(end / NS_PER_S), (long)(end % NS_PER_S)};
+    struct timespec now, until;
+    uint64_t wait_ms, end_ms;
 
+    clock_gettime(CLOCK_REALTIME, &now);
+    wait_ms = checkpointer_turn_ms(c->node_id, FOLD_CYCLE_MS,
+                                   (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    end_ms = uv_hrtime() / 1000000 + wait_ms + 1; /* both clocks are cut to milliseconds */
+    until = (struct timespec){(time_t)(end_ms / 1000), (long)(end_ms % 1000 * 1000000)};
     pthread_mutex_lock(&c->lock);
     while (!c->hurried && pthread_cond_timedwait(&c->changed, &c->lock, &until) == 0) {
     }
@@ -50,14 +55,9 @@ static int fold_all(struct checkpointer *c, struct machine *machine, struct faul
 {
     int rv;
 
-    do {
-        uint64_t began = uv_hrtime();
-
-        rv = machine_checkpoint_fold(machine, FOLD_PAGES, fault);
-        if (rv > 0) {
-            pause_ns(c, FOLD_PAUSE * (uv_hrtime() - began));
-        }
-    } while (rv > 0);
+    while ((rv = machine_checkpoint_fold(machine, FOLD_PAGES, fault)) > 0) {
+        pause_fold(c);
+    }
     return rv;
 }
 
@@ -118,7 +118,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-struct checkpointer *checkpointer_new(void (*wake)(void *context), void *context)
+struct checkpointer *checkpointer_new(uint64_t node_id, void (*wake)(void *context), void *context)
 {
     struct checkpointer *c = calloc(1, sizeof *c);
     pthread_condattr_t clock;
@@ -126,6 +126,7 @@ struct checkpointer *checkpointer_new(void (*wake)(void *context), void *context
     if (c == NULL) {
         abort();
     }
+    c->node_id = node_id;
     c->wake = wake;
     c->context = context;
     pthread_mutex_init(&c->lock, NULL);

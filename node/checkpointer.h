@@ -1,9 +1,10 @@
 /* The checkpointer thread: writes the machine's frozen set of changes to the store.
  *
  * One checkpoint at a time. The loop freezes the set and starts it; the thread writes; the loop is
- * woken, and finishes. What can be written little by little is, with pauses for the log, which is
- * on the same disk as a rule; unless somebody waits. A write that finds no room on the disk may be
- * started again; one that fails in another way is kept for the loop to see: it stops the node. */
+ * woken, and finishes. What can be written little by little is, a part at a time, and the nodes of
+ * a cluster take turns at that, too, unless somebody waits: logs are to be synced meanwhile. A
+ * write that finds no room on the disk may be started again; one that fails in another way is kept
+ * for the loop to see: it stops the node. */
 #ifndef FLORIN_CHECKPOINTER_H
 #define FLORIN_CHECKPOINTER_H
 
@@ -12,7 +13,7 @@
 struct checkpointer;
 
 /* `wake` is called on the thread when a checkpoint has been written. */
-struct checkpointer *checkpointer_new(void (*wake)(void *context), void *context);
+struct checkpointer *checkpointer_new(uint64_t node_id, void (*wake)(void *context), void *context);
 
 /* Waits for a write under way, without pauses, ends the thread. */
 void checkpointer_free(struct checkpointer *c);

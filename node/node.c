@@ -121,7 +121,7 @@ static int open_machine(struct node *n, struct fault *fault)
         return -1;
     }
     warm_start(&n->warm, &n->loop, path, n->reporter);
-    n->checkpointer = checkpointer_new(node_wake, n);
+    n->checkpointer = checkpointer_new(n->config.node_id, node_wake, n);
     vault_open(n->vault, n->machine);
     node_schedule_checkpoint(n);
     return 0;

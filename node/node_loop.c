@@ -133,6 +133,7 @@ static bool checkpoint_due(struct node *n)
 static bool checkpoint_is_late(struct node *n)
 {
     return n->install_ready || vault_waits_for_checkpoint(n->vault) ||
+           node_now_ms(n) >= n->checkpoint_due_ms ||
            machine_new_changes_bytes(n->machine) >= n->config.checkpoint_bytes;
 }
 

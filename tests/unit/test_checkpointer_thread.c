@@ -87,7 +87,7 @@ static int setup(void **state)
     r->told = (struct store_told){.real = *store, .left = LEFT_BEFORE};
     *store = (struct store){
         .impl = &r->told, .commit = told_commit, .fold = told_fold, .renew = told_renew};
-    r->checkpointer = checkpointer_new(on_wake, r);
+    r->checkpointer = checkpointer_new(1, on_wake, r);
     *state = r;
     return 0;
 }
