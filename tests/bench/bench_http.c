@@ -25,6 +25,10 @@
  * up what they can't even send for so long. */
 enum { NODES = 3, IDLE_S = 5, CROWD = 1400, PATIENCE_MS = 100 };
 
+/* At rest: less than so much of a processor in so long; or not at all, for 20 s. */
+#define REST_CORES 0.05
+enum { REST_LOOK_MS = 500, REST_LOOKS_MAX = 40 };
+
 struct step {
     const char *name;
     struct load load;
@@ -53,12 +57,15 @@ static const struct step steps[] = {
 };
 
 static void print_result(const struct step *step, const struct load_result *r, double rate,
-                         double cpu_us, const long anon_kib[2])
+                         double cpu_us, double stolen_s, const long anon_kib[2])
 {
     printf("%-38s %9.0f /s  %7.2f %7.2f %7.2f %7.2f  %7.1f us  %5ld %5ld MiB", step->name, rate,
            (double)latencies_at(&r->ok, 0.5) / 1000, (double)latencies_at(&r->ok, 0.99) / 1000,
            (double)latencies_at(&r->ok, 0.999) / 1000, (double)r->ok.max_us / 1000, cpu_us,
            anon_kib[0] / 1024, anon_kib[1] / 1024);
+    if (stolen_s > 0) {
+        printf("  %.2f s stolen", stolen_s);
+    }
     if (r->overloaded > 0) {
         printf("  %llu times 503 (%llu without Retry-After), p99 %.2f ms",
                (unsigned long long)r->overloaded, (unsigned long long)r->without_wait,
@@ -89,14 +96,45 @@ static void measure_idle(struct cluster *c)
     printf("idle: %.2f %% of a core for each node\n", 100 * part);
 }
 
-/* Runs one load; returns its rate. */
+/* Waits until the nodes have come to rest: what the load before left to be written is not the next
+ * one's. */
+static void settle(struct cluster *c)
+{
+    double before, part;
+    int looks = 0;
+
+    do {
+        before = usage_of(c).cpu_s;
+        usleep(REST_LOOK_MS * 1000);
+        part = (usage_of(c).cpu_s - before) * 1000 / REST_LOOK_MS;
+    } while (part > REST_CORES && ++looks < REST_LOOKS_MAX);
+    if (part > REST_CORES) {
+        printf("the nodes do not come to rest: %.2f of a processor\n", part);
+    }
+}
+
+/* What the nodes had taken when a load's clock started. */
+struct start {
+    const struct cluster *cluster;
+    struct usage usage;
+};
+
+static void note_start(void *context)
+{
+    struct start *start = context;
+
+    start->usage = usage_of(start->cluster);
+}
+
+/* Runs one load; returns its rate. What it leaves to be written is in its processor time. */
 static double run_step(struct cluster *c, const struct step *step, struct load load, double best,
                        json_t *results)
 {
     static struct load_result r;
+    struct start before = {c, usage_of(c)};
     uint16_t ports[NODES];
-    struct usage before = usage_of(c), after;
-    double rate, cpu_us;
+    struct usage after;
+    double rate, cpu_us, stolen_s = usage_stolen_s();
     int i;
 
     for (i = 0; i < NODES; i++) {
@@ -106,13 +144,19 @@ static double run_step(struct cluster *c, const struct step *step, struct load l
     load.n_ports = NODES;
     load.key = c->provider_key;
     load.rate_per_s = step->of_best * best;
+    if (load.patience_ms == 0) { /* a crowd comes as it comes */
+        load.warmed = note_start;
+        load.context = &before;
+    }
     if (load_run(&load, &r) != 0) {
         cluster_die(c, "can't connect: %s", strerror(errno));
     }
+    stolen_s = usage_stolen_s() - stolen_s;
     after = usage_of(c);
+    settle(c);
     rate = (double)r.done / r.seconds;
-    cpu_us = r.done == 0 ? 0 : (after.cpu_s - before.cpu_s) * 1e6 / (double)r.done;
-    print_result(step, &r, rate, cpu_us, (long[]){before.anon_kib, after.anon_kib});
+    cpu_us = r.done == 0 ? 0 : (usage_of(c).cpu_s - before.usage.cpu_s) * 1e6 / (double)r.done;
+    print_result(step, &r, rate, cpu_us, stolen_s, (long[]){before.usage.anon_kib, after.anon_kib});
     json_array_append_new(
         results,
         json_pack(
@@ -169,6 +213,7 @@ int main(int argc, char **argv)
     if (*filter == '\0') {
         measure_idle(&cluster);
     }
+    settle(&cluster);
     printf("three nodes and the load on this machine, %d s each, %d players\n", seconds, players);
     printf("%-38s %12s  %7s %7s %7s %7s ms  %7s  %15s\n", "", "", "p50", "p99", "p99.9", "max",
            "cpu", "memory");

@@ -39,6 +39,10 @@ struct load {
     unsigned patience_ms;
     bool impolite; /* asks again at once after a 503, not after its Retry-After */
     unsigned seconds;
+    /* Before the clock starts, every connection has had an answer; then this is called. NULL: the
+     * load begins with connections that nobody has taken up yet. */
+    void (*warmed)(void *context);
+    void *context;
     const atomic_bool *stop; /* ends it before, once it is true; or NULL */
     unsigned players;        /* p0 to p(n-1) */
 };
