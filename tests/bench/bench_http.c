@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/bench/load.h"
+#include "tests/bench/pauses.h"
 #include "tests/bench/plot.h"
 #include "tests/bench/usage.h"
 #include "tests/cluster/secure.h"
@@ -57,14 +58,15 @@ static const struct step steps[] = {
 };
 
 static void print_result(const struct step *step, const struct load_result *r, double rate,
-                         double cpu_us, double stolen_s, const long anon_kib[2])
+                         double cpu_us, const struct pauses *pauses, const long anon_kib[2])
 {
     printf("%-38s %9.0f /s  %7.2f %7.2f %7.2f %7.2f  %7.1f us  %5ld %5ld MiB", step->name, rate,
            (double)latencies_at(&r->ok, 0.5) / 1000, (double)latencies_at(&r->ok, 0.99) / 1000,
            (double)latencies_at(&r->ok, 0.999) / 1000, (double)r->ok.max_us / 1000, cpu_us,
            anon_kib[0] / 1024, anon_kib[1] / 1024);
-    if (stolen_s > 0) {
-        printf("  %.2f s stolen", stolen_s);
+    if (pauses->n > 0) {
+        printf("  the machine stood still %u times, %.0f ms at most", pauses->n,
+               pauses->longest_ms);
     }
     if (r->overloaded > 0) {
         printf("  %llu times 503 (%llu without Retry-After), p99 %.2f ms",
@@ -134,7 +136,9 @@ static double run_step(struct cluster *c, const struct step *step, struct load l
     struct start before = {c, usage_of(c)};
     uint16_t ports[NODES];
     struct usage after;
-    double rate, cpu_us, stolen_s = usage_stolen_s();
+    struct pause_watch *watch = pauses_begin();
+    struct pauses pauses;
+    double rate, cpu_us;
     int i;
 
     for (i = 0; i < NODES; i++) {
@@ -151,12 +155,12 @@ static double run_step(struct cluster *c, const struct step *step, struct load l
     if (load_run(&load, &r) != 0) {
         cluster_die(c, "can't connect: %s", strerror(errno));
     }
-    stolen_s = usage_stolen_s() - stolen_s;
+    pauses = pauses_end(watch);
     after = usage_of(c);
     settle(c);
     rate = (double)r.done / r.seconds;
     cpu_us = r.done == 0 ? 0 : (usage_of(c).cpu_s - before.usage.cpu_s) * 1e6 / (double)r.done;
-    print_result(step, &r, rate, cpu_us, stolen_s, (long[]){before.usage.anon_kib, after.anon_kib});
+    print_result(step, &r, rate, cpu_us, &pauses, (long[]){before.usage.anon_kib, after.anon_kib});
     json_array_append_new(
         results,
         json_pack(

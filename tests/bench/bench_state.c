@@ -22,7 +22,7 @@
 
 #include "tests/bench/ledger_maker.h"
 #include "tests/bench/load.h"
-#include "tests/bench/usage.h"
+#include "tests/bench/pauses.h"
 #include "tests/cluster/bets.h"
 #include "tests/cluster/look.h"
 
@@ -35,7 +35,7 @@ struct phase {
     uint16_t ports[NODES];
     atomic_bool stop;
     pthread_t thread;
-    double stolen_s; /* before it */
+    struct pause_watch *watch;
 };
 
 struct bench {
@@ -133,7 +133,7 @@ static struct phase *phase_start(const struct bench *b)
                             .seconds = 24 * 3600,
                             .stop = &p->stop,
                             .players = (unsigned)b->players};
-    p->stolen_s = usage_stolen_s();
+    p->watch = pauses_begin();
     if (pthread_create(&p->thread, NULL, run_phase, p) != 0) {
         abort();
     }
@@ -143,16 +143,20 @@ static struct phase *phase_start(const struct bench *b)
 static void phase_end(struct phase *p, const char *name)
 {
     const struct latencies *l = &p->result.ok;
+    struct pauses pauses;
 
     p->stop = true;
     pthread_join(p->thread, NULL);
+    pauses = pauses_end(p->watch);
     printf("%-44s p50 %.1f  p99 %.1f  p99.9 %.1f  max %.1f ms; %llu bets, %llu over 50 ms, %llu "
-           "not 200; %.2f s stolen\n",
+           "not 200\n",
            name, (double)latencies_at(l, 0.5) / 1000, (double)latencies_at(l, 0.99) / 1000,
            (double)latencies_at(l, 0.999) / 1000, (double)l->max_us / 1000,
            (unsigned long long)l->n, (unsigned long long)latencies_above(l, 50000),
-           (unsigned long long)(p->result.failed + p->result.overloaded),
-           usage_stolen_s() - p->stolen_s);
+           (unsigned long long)(p->result.failed + p->result.overloaded));
+    printf("%-44s %u times over 10 ms, %.0f ms in all, the longest %.1f%s\n",
+           "    a processor stood still meanwhile", pauses.n, pauses.total_ms, pauses.longest_ms,
+           pauses.sure ? "" : " (or was busy: no right to SCHED_FIFO)");
     free(p);
 }
 

@@ -32,20 +32,6 @@ static void add_usage(struct usage *u, int pid)
     }
 }
 
-double usage_stolen_s(void)
-{
-    unsigned long stolen = 0;
-    FILE *f = fopen("/proc/stat", "r");
-
-    if (f != NULL) {
-        if (fscanf(f, "cpu %*u %*u %*u %*u %*u %*u %*u %lu", &stolen) != 1) {
-            stolen = 0;
-        }
-        fclose(f);
-    }
-    return (double)stolen / (double)sysconf(_SC_CLK_TCK);
-}
-
 struct usage usage_of(const struct cluster *c)
 {
     struct usage u = {0, 0};

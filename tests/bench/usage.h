@@ -12,8 +12,4 @@ struct usage {
 
 struct usage usage_of(const struct cluster *c);
 
-/* Processor time that this machine's host has given to others since it started, in seconds; a pause
- * that falls into it is not the program's. 0 where none is told. */
-double usage_stolen_s(void);
-
 #endif
